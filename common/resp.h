@@ -1,0 +1,46 @@
+/* Reading requests in place.
+ *
+ * A request is an array of bulk strings ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n") or an inline line ("GET k\r\n", with
+ * quotes as in redis-cli). The parser never copies and never allocates but for the argument vector: the spans it
+ * gives point into the bytes it was handed, which the caller keeps unmoved until the request is done. A number in a
+ * header is strict, so a request that parses from an array is its own canonical encoding and may be logged by one
+ * copy of `raw`. */
+#pragma once
+
+#include "common/buf.h"
+
+struct resp_limits {
+    size_t max_args;    /* elements of one array; Redis: 1024*1024, and 10 before authentication */
+    size_t max_bulk;    /* bytes of one bulk string (proto-max-bulk-len); 16384 before authentication */
+    size_t max_inline;  /* bytes of an inline line and of any header line; Redis: 64 KB */
+};
+
+struct request {
+    struct span *argv; /* owned by the parser, reused by the next request */
+    size_t argc;       /* 0: an empty line or "*0", to be skipped */
+    struct span raw;   /* the whole request as it came, if it was an array; empty for an inline one */
+};
+
+enum resp_status {
+    RESP_REQUEST,     /* one whole request; *used bytes were taken */
+    RESP_INCOMPLETE,  /* more bytes are needed; nothing was taken; *want says how many bytes in all would surely help */
+    RESP_BAD,         /* protocol error; the text of the reply is in `error`; the connection is to be closed */
+};
+
+struct resp_parser {
+    struct span *argv;
+    size_t room;
+    struct buf inline_bytes;  /* unquoted arguments of an inline request */
+    size_t done_args, done_bytes; /* how far an incomplete array was understood, so that no byte is parsed twice */
+    char error[64];
+};
+
+/* Parse the request at the front of @in. After RESP_INCOMPLETE the caller calls again with the same bytes (they may
+ * have moved) and more behind them. */
+enum resp_status resp_parse(struct resp_parser *p, struct span in, const struct resp_limits *limits,
+                            struct request *request, size_t *used, size_t *want);
+
+void resp_parser_free(struct resp_parser *p);
+
+/* Append @n arguments as one array request: the form that the log and the tests use. */
+void resp_encode(struct buf *out, const struct span *argv, size_t n);
