@@ -1,0 +1,109 @@
+/* One command at work: what a handler in common/commands/ sees, and all that it may do.
+ *
+ * A handler looks keys up here (never in the keyspace directly), changes what it found, says what it changed, and
+ * writes exactly one reply:
+ *
+ *     static void sadd(struct call *c)
+ *     {
+ *         struct entry *e;
+ *         if (!call_find(c, c->argv[1], TYPE_SET, FOR_WRITE, &e)) return;          // WRONGTYPE was replied
+ *         if (!e) e = call_put(c, c->argv[1], &(struct value){.type = TYPE_SET, .set = set_new(call_hash_key(c))}, NO_EXPIRY);
+ *         ... set_add(entry_object(e), ...) ...
+ *         if (added) call_changed(c, EVENT_SET, "sadd", c->argv[1], added);
+ *         reply_int(c->reply, added);
+ *     }
+ *
+ * If a handler reports a change and lists no effect of its own, its request is logged as it came. A handler whose
+ * request is not exact (relative times, chance, floats) lists its effects with call_effect(). */
+#pragma once
+
+#include "common/engine.h"
+#include "common/keyspace.h"
+
+struct call {
+    struct engine *engine;
+    struct session *session;
+    const struct command_entry *command;
+    const struct span *argv;
+    size_t argc;
+    struct span raw;        /* the request's own bytes, if it came as an array */
+    int64_t now_ms;
+    enum origin origin;
+    struct reply *reply;
+    struct effects *effects;
+    uint64_t changes;       /* reported by call_changed() */
+    bool effects_listed;    /* the handler listed its own */
+};
+
+enum intent { FOR_READ, FOR_WRITE };
+
+/* Classes of keyspace events, by Redis's letters. */
+enum event_class {
+    EVENT_GENERIC = 'g',
+    EVENT_STRING = '$',
+    EVENT_LIST = 'l',
+    EVENT_SET = 's',
+    EVENT_HASH = 'h',
+    EVENT_ZSET = 'z',
+    EVENT_EXPIRED = 'x',
+    EVENT_NEW = 'n',
+};
+
+/* Look @key up in the session's database. *e is NULL if there is none (an expired one is none). With FOR_WRITE the
+ * entry may be changed afterwards: a checkpoint under way has kept its image. False: the type is another and the
+ * error was replied. The entry is valid until the next call_put(), call_delete() or call_find() FOR_WRITE. */
+MUST_USE bool call_find(struct call *c, struct span key, enum type type, enum intent intent, struct entry **e);
+
+/* As call_find() for any type. */
+struct entry *call_find_any(struct call *c, struct span key, enum intent intent);
+
+/* As call_find_any() FOR_READ, without counting a hit or miss and without touching the access time. */
+struct entry *call_peek(struct call *c, unsigned db, struct span key);
+
+/* Add or overwrite a key of the session's database. Takes the collection. */
+struct entry *call_put(struct call *c, struct span key, const struct value *v, int64_t expiry);
+struct entry *call_put_in(struct call *c, unsigned db, struct span key, const struct value *v, int64_t expiry);
+
+/* Remove a key; false if there was none. */
+bool call_delete(struct call *c, struct span key);
+
+/* Set or (NO_EXPIRY) clear the expiry time of an entry that was found FOR_WRITE. */
+struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry);
+
+/* Report that @key was changed @changes times, under the event's name in keyspace notifications. A collection that
+ * this leaves empty must be removed by call_remove_if_empty(). */
+void call_changed(struct call *c, enum event_class event_class, const char *event, struct span key, uint64_t changes);
+
+/* Remove the key if its collection is empty (reporting "del"); true if it was. */
+bool call_remove_if_empty(struct call *c, struct span key, struct entry *e);
+
+/* List an effect in place of the request itself. May be called several times. */
+void call_effect(struct call *c, const struct span *argv, size_t argc);
+
+/* Log nothing although something was reported as changed. */
+void call_no_effect(struct call *c);
+
+/* 64 random bits from the engine's seeded generator. */
+uint64_t call_random(void *call);
+uint64_t call_random_below(struct call *c, uint64_t bound);
+
+const struct encoding_limits *call_limits(const struct call *c);
+struct db *call_db(struct call *c, unsigned id); /* NULL if there is no such database */
+const uint8_t *call_hash_key(const struct call *c); /* for the tables of new collections */
+
+/* Arguments. On failure the usual error has been replied. */
+MUST_USE bool call_int(struct call *c, struct span s, int64_t *v);
+MUST_USE bool call_int_in(struct call *c, struct span s, int64_t min, int64_t max, int64_t *v, const char *error);
+MUST_USE bool call_double(struct call *c, struct span s, double *v);
+
+/* MATCH patterns of KEYS and the SCAN family: *, ?, [a-z], [^x], backslash. Cost is bounded by |pattern| x |text|. */
+bool glob_match(struct span pattern, struct span text);
+
+/* What SCAN, SSCAN, HSCAN and ZSCAN take after the cursor. */
+struct scan_options {
+    uint64_t cursor;
+    uint64_t count;
+    struct span match; /* p is NULL: everything */
+    struct span type;  /* only SCAN; p is NULL: every type */
+};
+MUST_USE bool call_scan_options(struct call *c, size_t cursor_at, bool with_type, struct scan_options *o);

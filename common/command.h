@@ -1,0 +1,127 @@
+/* The command table: one row per command, and everything that can be asked about commands comes out of the row.
+ *
+ *     COMMAND("ZADD", "key [NX|XX] [GT|LT] [CH] [INCR] {score member}+",
+ *             "Add members to a sorted set, or update their scores.", "1.2.0", "O(log N) per member",
+ *             CMD_WRITE | CMD_FAST | CMD_DENYOOM, ACL_SORTEDSET, KEYS(KEY_RW | KEY_UPDATE, 1), zset_add)
+ *
+ * The syntax string is the source of the arity and of the arguments in COMMAND DOCS: lower case is a value, upper
+ * case a literal word, [..] may be absent, {..} groups, | separates alternatives, + repeats.
+ *
+ * Rows are static and constant; a command set is built from any number of them at start: the engine's (common/) and
+ * the server's (server/), so that one look-up finds both. */
+#pragma once
+
+#include "common/span.h"
+
+struct call;
+
+enum command_flag {
+    CMD_WRITE = 1 << 0,
+    CMD_READONLY = 1 << 1,
+    CMD_DENYOOM = 1 << 2,
+    CMD_ADMIN = 1 << 3,
+    CMD_PUBSUB = 1 << 4,
+    CMD_NOSCRIPT = 1 << 5,
+    CMD_BLOCKING = 1 << 6,
+    CMD_LOADING = 1 << 7,    /* allowed while the data set is being loaded */
+    CMD_STALE = 1 << 8,      /* allowed on a replica without a link to its primary */
+    CMD_SKIP_MONITOR = 1 << 9,
+    CMD_SKIP_SLOWLOG = 1 << 10,
+    CMD_ASKING = 1 << 11,
+    CMD_FAST = 1 << 12,
+    CMD_NO_AUTH = 1 << 13,
+    CMD_MAY_REPLICATE = 1 << 14,
+    CMD_NO_ASYNC_LOADING = 1 << 15,
+    CMD_NO_MULTI = 1 << 16,
+    CMD_MOVABLE_KEYS = 1 << 17,
+    CMD_ALLOW_BUSY = 1 << 18,
+    CMD_ENGINE = 1 << 19,    /* set by command_set_add(): the engine executes it, not the server */
+};
+
+/* ACL categories that flags do not imply (WRITE, READONLY, ADMIN, FAST/slow ... follow from the flags). */
+enum command_category {
+    ACL_KEYSPACE = 1 << 0,
+    ACL_STRING = 1 << 1,
+    ACL_LIST = 1 << 2,
+    ACL_SET = 1 << 3,
+    ACL_SORTEDSET = 1 << 4,
+    ACL_HASH = 1 << 5,
+    ACL_BITMAP = 1 << 6,
+    ACL_HYPERLOGLOG = 1 << 7,
+    ACL_GEO = 1 << 8,
+    ACL_STREAM = 1 << 9,
+    ACL_PUBSUB = 1 << 10,
+    ACL_ADMIN = 1 << 11,
+    ACL_DANGEROUS = 1 << 12,
+    ACL_CONNECTION = 1 << 13,
+    ACL_TRANSACTION = 1 << 14,
+    ACL_SCRIPTING = 1 << 15,
+    ACL_BLOCKING = 1 << 16,
+};
+
+enum key_flag {
+    KEY_RO = 1 << 0,
+    KEY_RW = 1 << 1,
+    KEY_OW = 1 << 2, /* overwritten whatever it was */
+    KEY_RM = 1 << 3, /* removed without being looked at */
+    KEY_ACCESS = 1 << 4,
+    KEY_UPDATE = 1 << 5,
+    KEY_INSERT = 1 << 6,
+    KEY_DELETE = 1 << 7,
+    KEY_NOT_KEY = 1 << 8,
+    KEY_INCOMPLETE = 1 << 9,
+    KEY_VARIABLE_FLAGS = 1 << 10,
+};
+
+/* Where keys stand in a command. Two ways to find the first (an index, or behind a keyword), two to find the rest. */
+struct key_spec {
+    uint16_t flags;
+    int16_t begin;           /* index of the first key; 0: this spec is unused */
+    const char *keyword;     /* not NULL: the key stands behind this word, searched from `begin` (negative: backwards) */
+    int16_t last, step;      /* range: last key relative to the first (-1: last argument, -2: the one before), stride */
+    uint8_t limit;           /* with last -1: only the first 1/limit of the rest are keys; 0: all */
+    int16_t count_at;        /* not 0: argument begin+count_at is the number of keys, which start at begin+first_key */
+    int16_t first_key;
+};
+
+enum { COMMAND_MAX_KEY_SPECS = 4 };
+
+struct command {
+    const char *name; /* lower case; "object|encoding" for a subcommand */
+    const char *syntax, *summary, *since, *complexity;
+    uint32_t flags, categories;
+    struct key_spec keys[COMMAND_MAX_KEY_SPECS];
+    void (*run)(struct call *c);
+    const struct command *subcommands; /* ended by a row without a name */
+    const char *hints;                 /* COMMAND INFO's tips, separated by spaces, may be NULL */
+};
+
+struct command_set;
+
+struct command_set *command_set_new(void);
+void command_set_free(struct command_set *s);
+/* Add rows up to one without a name. @flags are put on each of them. Rows must outlive the set. */
+void command_set_add(struct command_set *s, const struct command *rows, uint32_t flags);
+
+/* One command as it stands in a set: its row and what was derived from the row. */
+struct command_entry {
+    const struct command *row;
+    uint32_t flags;   /* the row's and those of command_set_add() */
+    int arity;        /* as Redis counts it: the name included; negative: at least that many */
+    uint16_t id;      /* dense, from 0: index for per-command statistics */
+    const struct command_entry *parent;
+    const char *name; /* full name, lower case */
+};
+
+/* NULL if unknown. Any case. With subcommands, @sub (may be empty) chooses one. */
+const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub);
+size_t command_count(const struct command_set *s);                                   /* without subcommands */
+const struct command_entry *command_at(const struct command_set *s, size_t index);   /* 0 .. command_count()-1 */
+
+/* Indexes of the keys in @argv and their flags; returns how many there are (may exceed @room), or -1 if @argv does
+ * not fit the command. */
+struct key_ref {
+    uint32_t index;
+    uint16_t flags;
+};
+long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to, size_t room);

@@ -1,0 +1,114 @@
+/* The engine: data sets, and the one door through which every change and every read of them comes.
+ *
+ *     clients, log replay, replicas, fuzzers, tests
+ *                     |
+ *          engine_execute(engine, session, now_ms, request, reply, effects)
+ *
+ * The engine has no socket, no file, no clock and no thread of its own: the time comes in as a number, and what is to
+ * be logged goes out as effects, which are commands themselves, made exact (absolute expiry times, SPOP as SREM), so
+ * that replaying them needs neither clock nor chance. One thread at a time. */
+#pragma once
+
+#include "common/command.h"
+#include "common/reply.h"
+#include "common/resp.h"
+
+struct engine;
+struct db;
+
+/* When a small encoding gives way to a large one; Redis's settings by the same names. May change at run time. */
+struct encoding_limits {
+    size_t hash_max_listpack_entries, hash_max_listpack_value;
+    size_t set_max_intset_entries, set_max_listpack_entries, set_max_listpack_value;
+    size_t zset_max_listpack_entries, zset_max_listpack_value;
+    int64_t list_max_listpack_size; /* positive: elements; -1 .. -5: 4, 8, 16, 32, 64 KB per node */
+};
+#define ENCODING_LIMITS_DEFAULT                                                                                        \
+    {.hash_max_listpack_entries = 128, .hash_max_listpack_value = 64, .set_max_intset_entries = 512,                   \
+     .set_max_listpack_entries = 128, .set_max_listpack_value = 64, .zset_max_listpack_entries = 128,                     \
+     .zset_max_listpack_value = 64, .list_max_listpack_size = -2}
+
+struct engine_options {
+    unsigned databases;
+    uint8_t hash_key[16]; /* secret, random per process; fixed in tests */
+    uint64_t random_seed; /* SPOP, RANDOMKEY and the like */
+    size_t max_bulk;      /* proto-max-bulk-len: the longest string value */
+    struct encoding_limits limits;
+};
+#define ENGINE_OPTIONS_DEFAULT {.databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT}
+
+/* What a connection carries into the engine. */
+struct session {
+    unsigned db;
+};
+
+/* Where a request comes from. */
+enum origin {
+    ORIGIN_CLIENT, /* expired keys are removed on touch, and that is logged */
+    ORIGIN_LOG,    /* replay: nothing expires by the clock, nothing is evicted, no reply is wanted */
+};
+
+/* Whether expired keys are deleted here (a primary), or only hidden until the primary's log deletes them. */
+enum engine_role { ENGINE_PRIMARY, ENGINE_REPLICA };
+
+/* The stream of effects of one batch: requests in the protocol's form, appended to @out. A batch begins and ends in
+ * database 0; effects_add() puts a SELECT where the database changes, effects_end() the last one. */
+struct effects {
+    struct buf *out;
+    unsigned db;      /* the database in which the stream stands */
+    uint64_t count;   /* effects so far, SELECTs not counted */
+};
+void effects_begin(struct effects *fx, struct buf *out);
+void effects_add(struct effects *fx, unsigned db, const struct span *argv, size_t argc);
+void effects_add_raw(struct effects *fx, unsigned db, struct span raw); /* an encoded request, copied once */
+void effects_end(struct effects *fx);
+
+/* Who wants to know what changed; any member may be NULL. Called during engine_execute() and engine_cycle(). */
+struct engine_observer {
+    void *context;
+    /* @key in @db is about to be, or was, changed by the running command. */
+    void (*touched)(void *context, unsigned db, struct span key);
+    /* All keys of @db were (-1: of every database). */
+    void (*flushed)(void *context, int db);
+};
+
+struct engine_stats {
+    uint64_t keyspace_hits, keyspace_misses, expired_keys;
+    uint64_t dirty; /* changes since the engine was made */
+};
+
+struct engine *engine_new(const struct engine_options *options);
+void engine_free(struct engine *e);
+
+/* The rows of all commands that the engine itself executes. */
+const struct command *engine_commands(void);
+
+/* Execute one command of engine_commands(). @command was found by the caller, who checked the arity and whatever else
+ * a server checks (authentication, read-only replica, memory). Exactly one reply is appended. What is to be logged is
+ * appended to @effects, whose count tells whether anything is. */
+void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const struct command_entry *command,
+                    const struct request *request, struct reply *reply, struct effects *effects);
+
+/* Replay one effect. Errors: ERR_CORRUPT  unknown command, wrong arity, or the command answered with an error: the log
+ * does not fit the data; @m says which. */
+MUST_USE enum err engine_replay(struct engine *e, struct session *s, const struct span *argv, size_t argc,
+                                struct errmsg *m);
+
+void engine_set_role(struct engine *e, enum engine_role role);
+void engine_set_observer(struct engine *e, const struct engine_observer *observer); /* copied */
+struct encoding_limits *engine_limits(struct engine *e);
+const struct engine_stats *engine_stats(const struct engine *e);
+void engine_reset_stats(struct engine *e);
+unsigned engine_databases(const struct engine *e);
+uint64_t engine_keys(const struct engine *e, unsigned db);
+uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an expiry time */
+
+/* Work for idle and periodic time: delete expired keys (primary only), step pending resizes. Touches at most about
+ * @budget entries; returns true if there is more to do at once. Effects as of engine_execute(). */
+bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects);
+
+/* Redis's DEBUG DIGEST (SHA-1 based, without expiry times): equal data gives equal bytes, in Redis too. */
+void engine_digest(const struct engine *e, uint8_t digest[20]);
+
+/* Exchange the data of two engines with the same options: how a loaded snapshot takes the place of old data. */
+void engine_swap(struct engine *a, struct engine *b);

@@ -1,0 +1,97 @@
+/* The hash table under the keyspace, sets, hashes and sorted sets: cache-line buckets in the order of the hash.
+ *
+ *     hash (64 bit) = | position: 48 bits | tag: 15 bits | unused: 1 |
+ *
+ *     bucket of position h in a table of n buckets = floor(h * n / 2^48)
+ *
+ *     bucket (64 bytes) = 8 slots of | tag 15 | mark 1 | pointer 48 |
+ *
+ * A slot holds a pointer to an item of the user, 15 bits of the item's hash, so that a look-up hardly ever follows a
+ * wrong pointer, and one mark bit that belongs to the user (the keyspace marks keys that expire). A full bucket's
+ * last slot leads to a chained one.
+ *
+ * Because the bucket number grows with the hash whatever n is, everything that walks the table walks it in hash
+ * order: a resize moves items from bucket 0 upward, so one boundary in hash space says which of the two tables holds
+ * an item (a look-up never searches both); a SCAN cursor and a checkpoint are a position in hash space and survive
+ * any number of resizes; and "was it visited" is one comparison. Buckets lie in segments of at most 64 KB, which are
+ * allocated and freed one by one while a resize proceeds, so no step is longer than a few microseconds and memory
+ * does not double. A table grows by a quarter to a third, not by two, so that it is never half empty.
+ *
+ * The hash is SipHash-2-4 (libsodium's crypto_shorthash) under a secret key: keys cannot be chosen to collide.
+ * Not thread-safe. Items are the user's; the table frees none unless told to. */
+#pragma once
+
+#include "common/span.h"
+
+enum { HTABLE_KEY_BYTES = 16, HTABLE_POSITION_BITS = 48 };
+
+/* What the table must know of its items. */
+struct htable_kind {
+    struct span (*key)(const void *item); /* borrowed from the item */
+    void (*free)(void *item);             /* for htable_free() and htable_clear(); may be NULL */
+};
+
+struct htable_half {
+    struct htable_bucket **segments;
+    uint64_t buckets;
+};
+
+/* Only its owner's functions look inside; it is public to be embedded. */
+struct htable {
+    const struct htable_kind *kind;
+    const uint8_t *hash_key;      /* HTABLE_KEY_BYTES, borrowed, outlives the table */
+    uint64_t count;               /* items */
+    uint64_t chained;             /* buckets that hang behind others */
+    struct htable_half live, next; /* next is in use during a resize: positions below `boundary` are there */
+    uint64_t boundary;            /* a position; 0 when no resize is under way */
+    bool paused;                  /* no resize step while a caller holds slots */
+};
+
+/* A place in the table; valid until the next insert or remove. */
+struct htable_slot;
+
+void htable_init(struct htable *t, const struct htable_kind *kind, const uint8_t *hash_key);
+void htable_free(struct htable *t);  /* frees the items through kind->free */
+void htable_clear(struct htable *t); /* free the items, keep the table usable */
+
+uint64_t htable_hash(const struct htable *t, struct span key);
+static inline uint64_t htable_position(uint64_t hash) { return hash >> (64 - HTABLE_POSITION_BITS); }
+
+/* The item with this key, or NULL. @hash is htable_hash() of @key. */
+void *htable_find(const struct htable *t, uint64_t hash, struct span key);
+struct htable_slot *htable_find_slot(struct htable *t, uint64_t hash, struct span key);
+
+/* Fetch the bucket of @hash into the cache, for callers that know several keys ahead. */
+void htable_prefetch(const struct htable *t, uint64_t hash);
+
+/* Add an item whose key is not in the table. Does a bounded step of a resize, as removal does. */
+void htable_insert(struct htable *t, uint64_t hash, void *item);
+
+/* Take the item out and give it to the caller; NULL if there is none. */
+void *htable_remove(struct htable *t, uint64_t hash, struct span key);
+
+void *htable_slot_item(const struct htable_slot *s);
+void htable_slot_set(struct htable_slot *s, void *item); /* same key, same mark: the item moved in memory */
+bool htable_slot_marked(const struct htable_slot *s);
+void htable_slot_mark(struct htable_slot *s, bool mark);
+
+/* Size for @items at once (loading); a hint. */
+void htable_expect(struct htable *t, uint64_t items);
+
+/* Do at most @steps bucket moves of a pending resize (grow or shrink); true while one is pending. For idle time. */
+bool htable_resize_step(struct htable *t, unsigned steps);
+
+/* Visit every item of one bucket: the one that holds position @from, and only items at or behind @from. Returns the
+ * position behind that bucket, 0 at the end of the table. @visit may be called with up to some dozens of items and
+ * must not change the table. With @marked_only, unmarked items are passed over without being touched. */
+typedef void htable_visit(void *context, void *item, bool marked);
+uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, htable_visit *visit, void *context);
+
+/* One item, each with equal probability; NULL if empty. @random gives 64 uniformly random bits. */
+void *htable_random(const struct htable *t, uint64_t (*random)(void *context), void *context);
+
+/* Bytes of the table itself, without the items. */
+size_t htable_bytes(const struct htable *t);
+
+/* Assert every invariant: each item where its hash belongs, counts, chain shape. Slow; for tests. */
+void htable_check(const struct htable *t);

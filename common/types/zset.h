@@ -1,0 +1,64 @@
+/* A sorted set: members (byte strings) ordered by (score, member). A listpack while small; then a counted B+ tree in
+ * the order of the scores beside a hash table by member.
+ *
+ * Usable without the keyspace. Not thread-safe. A score is never NaN. */
+#pragma once
+
+#include "common/engine.h"
+#include "common/htable.h"
+
+struct zset;
+
+struct zset *zset_new(const uint8_t *hash_key);
+void zset_free(struct zset *z);
+struct zset *zset_dup(const struct zset *z);
+
+uint64_t zset_size(const struct zset *z);
+bool zset_score(const struct zset *z, struct span member, double *score);
+/* Add, or move to another score; true if the member is new. */
+bool zset_set(struct zset *z, struct span member, double score, const struct encoding_limits *limits);
+bool zset_remove(struct zset *z, struct span member);
+/* 0 is the lowest. */
+bool zset_rank(const struct zset *z, struct span member, uint64_t *rank);
+
+/* Bounds of a range. */
+struct zset_score_range {
+    double min, max;
+    bool min_open, max_open; /* the bound itself is outside */
+};
+struct zset_lex_range {
+    struct span min, max;    /* p is NULL: unbounded on that side */
+    bool min_open, max_open;
+};
+/* Ranks [*first, *last) of the members in the range; both equal if there are none. O(log N). */
+void zset_find_scores(const struct zset *z, const struct zset_score_range *range, uint64_t *first, uint64_t *last);
+void zset_find_lex(const struct zset *z, const struct zset_lex_range *range, uint64_t *first, uint64_t *last);
+
+/* Walk from @rank on, upwards or downwards. An iterator dies with the next change. */
+struct zset_iter {
+    const struct zset *zset;
+    const void *node;
+    unsigned at;
+    const unsigned char *in_listpack;
+    bool backwards;
+};
+void zset_iter_begin(struct zset_iter *i, const struct zset *z, uint64_t rank, bool backwards);
+bool zset_iter_next(struct zset_iter *i, struct span *member, double *score, char *scratch);
+
+/* Remove the members with ranks [first, last). */
+void zset_remove_ranks(struct zset *z, uint64_t first, uint64_t last);
+
+/* As set_scan(): in no particular order. */
+typedef void zset_visit(void *context, struct span member, double score);
+uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void *context);
+
+const char *zset_encoding(const struct zset *z); /* "listpack", "skiplist" (the name that Redis's tools know) */
+size_t zset_bytes(const struct zset *z);
+void zset_check(const struct zset *z);
+
+/* For the RDB codec: the listpack (member, score, ...; ascending) as it stands in memory, if that is the encoding. */
+struct span zset_listpack(const struct zset *z);
+/* Make one of a listpack that lp_valid() approved, of an even count; takes it. False: out of order, a score that is no
+ * number, or a member twice. */
+MUST_USE bool zset_of_listpack(void *listpack, const uint8_t *hash_key, const struct encoding_limits *limits,
+                               struct zset **z);
