@@ -11,24 +11,24 @@
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* Name and default sentence of every kind of failure. */
-#define ERR_LIST(X)                                                                                                    \
-    X(OK, "no error")                                                                                                  \
-    X(IO, "input/output error")                                                                                        \
-    X(NO_SPACE, "no space left on the device")                                                                         \
-    X(NO_MEMORY, "out of memory")                                                                                      \
-    X(MISSING, "not found")                                                                                            \
-    X(EXISTS, "exists already")                                                                                        \
-    X(DENIED, "permission denied")                                                                                     \
-    X(INVALID, "invalid value")                                                                                        \
-    X(RANGE, "value out of range")                                                                                     \
-    X(TRUNCATED, "ends in the middle of a record")                                                                     \
-    X(CORRUPT, "damaged")                                                                                              \
-    X(FOREIGN, "of a version or kind that is not supported")                                                           \
-    X(STALE, "already discarded")                                                                                      \
-    X(DIVERGED, "belongs to another history")                                                                          \
-    X(AUTH, "not authenticated")                                                                                       \
-    X(BUSY, "busy")                                                                                                    \
-    X(TIMEOUT, "timed out")                                                                                            \
+#define ERR_LIST(X)                                          \
+    X(OK, "no error")                                        \
+    X(IO, "input/output error")                              \
+    X(NO_SPACE, "no space left on the device")               \
+    X(NO_MEMORY, "out of memory")                            \
+    X(MISSING, "not found")                                  \
+    X(EXISTS, "exists already")                              \
+    X(DENIED, "permission denied")                           \
+    X(INVALID, "invalid value")                              \
+    X(RANGE, "value out of range")                           \
+    X(TRUNCATED, "ends in the middle of a record")           \
+    X(CORRUPT, "damaged")                                    \
+    X(FOREIGN, "of a version or kind that is not supported") \
+    X(STALE, "already discarded")                            \
+    X(DIVERGED, "belongs to another history")                \
+    X(AUTH, "not authenticated")                             \
+    X(BUSY, "busy")                                          \
+    X(TIMEOUT, "timed out")                                  \
     X(CANCELED, "canceled")
 
 enum err {

@@ -8,27 +8,27 @@
 
 struct reply {
     struct buf *out;
-    unsigned resp;    /* 2 or 3 */
-    unsigned errors;  /* error replies written so far: callers compare before and after */
+    unsigned resp;   /* 2 or 3 */
+    unsigned errors; /* error replies written so far: callers compare before and after */
 };
 
 void reply_ok(struct reply *r);
-void reply_simple(struct reply *r, const char *text);            /* +text */
+void reply_simple(struct reply *r, const char *text);                    /* +text */
 void reply_error(struct reply *r, const char *format, ...) PRINTF(2, 3); /* -text; begins with its code, "ERR ..." */
 void reply_int(struct reply *r, int64_t v);
 void reply_bulk(struct reply *r, struct span s);
-void reply_bulk_int(struct reply *r, int64_t v);                 /* decimal text as a bulk string */
-void reply_double(struct reply *r, double v);                    /* bulk string in RESP2, ",v" in RESP3 */
-void reply_bool(struct reply *r, bool v);                        /* :1/:0 in RESP2, #t/#f in RESP3 */
-void reply_null(struct reply *r);                                /* $-1, or _ in RESP3 */
-void reply_null_array(struct reply *r);                          /* *-1, or _ in RESP3 */
+void reply_bulk_int(struct reply *r, int64_t v);                       /* decimal text as a bulk string */
+void reply_double(struct reply *r, double v);                          /* bulk string in RESP2, ",v" in RESP3 */
+void reply_bool(struct reply *r, bool v);                              /* :1/:0 in RESP2, #t/#f in RESP3 */
+void reply_null(struct reply *r);                                      /* $-1, or _ in RESP3 */
+void reply_null_array(struct reply *r);                                /* *-1, or _ in RESP3 */
 void reply_verbatim(struct reply *r, const char *kind, struct span s); /* bulk in RESP2; @kind is "txt" or "mkd" */
 
 /* Head of a collection; the caller writes that many members (pairs for a map) behind it. */
 void reply_array(struct reply *r, size_t n);
-void reply_map(struct reply *r, size_t pairs);                   /* an array of 2 x @pairs in RESP2 */
-void reply_set(struct reply *r, size_t n);                       /* an array in RESP2 */
-void reply_push(struct reply *r, size_t n);                      /* an array in RESP2 */
+void reply_map(struct reply *r, size_t pairs); /* an array of 2 x @pairs in RESP2 */
+void reply_set(struct reply *r, size_t n);     /* an array in RESP2 */
+void reply_push(struct reply *r, size_t n);    /* an array in RESP2 */
 
 /* A collection whose size is known only at its end: begin gives a mark, end puts the head there. They may nest. */
 size_t reply_begin(struct reply *r);

@@ -21,13 +21,13 @@ static bool take_number(struct cursor *c, unsigned width, bool little, uint64_t 
     return true;
 }
 
-#define TAKE(name, type, width, little)                                                                                \
-    bool name(struct cursor *c, type *v)                                                                               \
-    {                                                                                                                  \
-        uint64_t x;                                                                                                    \
-        if (!take_number(c, width, little, &x)) return false;                                                          \
-        *v = (type)x;                                                                                                  \
-        return true;                                                                                                   \
+#define TAKE(name, type, width, little)                       \
+    bool name(struct cursor *c, type *v)                      \
+    {                                                         \
+        uint64_t x;                                           \
+        if (!take_number(c, width, little, &x)) return false; \
+        *v = (type)x;                                         \
+        return true;                                          \
     }
 
 TAKE(take_u16le, uint16_t, 2, true)

@@ -39,9 +39,11 @@ Test(num, a_double_is_written_as_redis_writes_it)
     static const struct {
         double v;
         const char *text;
-    } rows[] = {{3, "3"}, {-0.0, "-0"}, {0.1, "0.10000000000000001"}, {1e20, "1e+20"}, {INFINITY, "inf"}, {-17, "-17"}};
+    } rows[] = {{3, "3"},        {-0.0, "-0"},      {0.1, "0.10000000000000001"},
+                {1e20, "1e+20"}, {INFINITY, "inf"}, {-17, "-17"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[NUM_DOUBLE_MAX_TEXT];
-        cr_expect(span_eq(span_of(text, num_format_double(text, rows[i].v)), span_str(rows[i].text)), "%s", rows[i].text);
+        cr_expect(span_eq(span_of(text, num_format_double(text, rows[i].v)), span_str(rows[i].text)), "%s",
+                  rows[i].text);
     }
 }
