@@ -112,3 +112,12 @@ void engine_digest(const struct engine *e, uint8_t digest[20]);
 
 /* Exchange the data of two engines with the same options: how a loaded snapshot takes the place of old data. */
 void engine_swap(struct engine *a, struct engine *b);
+
+/* For the codec (rdb.h) and the traversal (traversal.h): a database (NULL if there is none of that number), the secret
+ * key of its tables, the options, and the traversal that is to be told of every change before it happens (NULL: none).
+ * An engine with a traversal must be neither freed nor swapped. */
+struct traversal;
+struct db *engine_db(struct engine *e, unsigned id);
+const uint8_t *engine_hash_key(const struct engine *e);
+const struct engine_options *engine_options(const struct engine *e);
+void engine_set_traversal(struct engine *e, struct traversal *t);

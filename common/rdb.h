@@ -1,0 +1,90 @@
+/* The RDB format: a data set as one run of bytes, as Redis 7.0 reads and writes it.
+ *
+ *     "REDIS0010"  aux*  ( SELECTDB RESIZEDB ( [expiry] type key value )* )*  EOF  CRC-64
+ *
+ * Writing appends to a struct buf piece by piece; whoever carries the pieces away sums them up (the CRC may be
+ * computed on another thread than the pieces are made on):
+ *
+ *     struct rdb_sum sum = {0};
+ *     rdb_put_header(&b); rdb_put_aux(&b, ...); rdb_put_db(&b, ...); rdb_put_entry(&b, e); ...; rdb_put_eof(&b);
+ *     rdb_sum_add(&sum, buf_span(&b));          // as often as the buf is emptied, up to and with EOF
+ *     rdb_put_checksum(&b, &sum);
+ *
+ * What is written: version 10, integers in short strings, lists as QUICKLIST_2, sets as SET_INTSET or SET, hashes as
+ * HASH_LISTPACK or HASH, sorted sets as ZSET_LISTPACK or ZSET_2, expiry in milliseconds; no LZF. A key may be written
+ * only once; SELECTDB may return to a database.
+ *
+ * Reading pulls bytes through a callback and takes every form of the five types in versions 1 to 11. What it does not
+ * know (streams, functions, modules, later versions) is refused by name, not passed over: dropping a part of somebody's
+ * data is worse than not starting.
+ *
+ * Pure: no file, no clock; keys that have expired are loaded like others. */
+#pragma once
+
+#include "common/engine.h"
+#include "common/keyspace.h"
+
+enum { RDB_VERSION = 10, RDB_VERSION_NEWEST_READ = 11 };
+
+void rdb_put_header(struct buf *out);
+void rdb_put_aux(struct buf *out, struct span name, struct span value);
+void rdb_put_aux_u64(struct buf *out, const char *name, uint64_t value);
+/* Database @id begins; @keys and @expires are hints for the reader's tables. */
+void rdb_put_db(struct buf *out, unsigned id, uint64_t keys, uint64_t expires);
+/* Database @id goes on. */
+void rdb_put_select(struct buf *out, unsigned id);
+/* One key with its value and its expiry time. */
+void rdb_put_entry(struct buf *out, const struct entry *e);
+void rdb_put_eof(struct buf *out);
+
+/* The checksum over all bytes of a file so far: CRC-64/Jones, as Redis computes it. */
+struct rdb_sum {
+    uint64_t crc;
+    uint64_t bytes;
+};
+void rdb_sum_add(struct rdb_sum *sum, struct span bytes);
+/* The last 8 bytes. A sum of zero bytes writes 0: "not computed". */
+void rdb_put_checksum(struct buf *out, const struct rdb_sum *sum);
+
+/* Where the bytes of a file come from. */
+struct rdb_source {
+    void *context;
+    /* Put at least one and at most @n (> 0) bytes at @to; *got is 0 only at the end. Errors are handed on. */
+    enum err (*read)(void *context, void *to, size_t n, size_t *got, struct errmsg *m);
+    uint64_t size; /* bytes that there are at most (a file's size): no length beyond them is believed; 0: unknown */
+};
+
+/* Where the data goes. */
+struct rdb_target {
+    void *context;
+    struct db *(*db)(void *context, uint64_t id); /* NULL: there is no such database */
+    /* An aux field; may be NULL. The spans are borrowed. An error ends the load. */
+    enum err (*aux)(void *context, struct span name, struct span value, struct errmsg *m);
+    const uint8_t *hash_key;                 /* for the tables of collections */
+    const struct encoding_limits *limits;
+    size_t max_string;                       /* the longest string that is taken */
+};
+
+struct rdb_loaded {
+    unsigned version;
+    uint64_t bytes;      /* of the file, checksum included: where something else may follow */
+    uint64_t keys;       /* put into the target */
+    uint64_t empty_keys; /* empty collections, which only faulty versions of Redis wrote; left out, as Redis does */
+};
+
+/* Load a file. On an error the target holds what came before it, and the message names the offset.
+ *
+ * Errors: ERR_TRUNCATED  the bytes end too early.
+ *         ERR_CORRUPT    a length, a value, an element or key that stands there twice, or the checksum is wrong.
+ *         ERR_FOREIGN    not an RDB file, a version above 11, a kind of data that is not supported, or a database
+ *                        that the target does not have; the message names it.
+ *         others         from the source and from aux(). */
+MUST_USE enum err rdb_load(const struct rdb_source *source, const struct rdb_target *target, struct rdb_loaded *loaded,
+                           struct errmsg *m);
+
+/* A target that fills the databases of @e, which are empty. The caller may set context and aux of the result if it
+ * wants aux fields: db() of this target is engine_db() of the @e in `context`, so it wraps that then. */
+struct rdb_target rdb_target_engine(struct engine *e);
+
+/* A source over bytes in memory; the span outlives the source. */
+struct rdb_source rdb_source_span(struct cursor *c);

@@ -1,0 +1,53 @@
+/* The versioned traversal: the data set as it was at one moment, in small pieces, while commands go on changing it.
+ *
+ *     traversal_begin()     the moment; nothing is copied
+ *     traversal_step()      appends RDB records of about a budget of bytes, as often as there is time for it
+ *     traversal_free()
+ *
+ * It walks each database in the order of the hash (htable.h), so "was this key passed already?" is one comparison. The
+ * engine announces each change before it happens. A key that the walk has not reached then has its record made at once,
+ * with the old value, to go out with the next step, and its name is kept so that the walk passes over it later; a key
+ * that is about to be created is only kept by name. So every key of the moment of begin goes out exactly once, with its
+ * value of that moment, in no particular order; SELECTDB stands before it where the database changes.
+ *
+ * A database that is flushed before it was walked to its end is taken over whole, in constant time: the traversal walks
+ * on in it and frees it. SWAPDB only changes the number under which changes are announced.
+ *
+ * A record is made whole: a step is exceeded by the last key's record, and a write to a large collection pays once for
+ * its whole image. Pieces within a collection are not there yet.
+ *
+ * One traversal per engine at a time, on the engine's thread. The engine must outlive it. */
+#pragma once
+
+#include "common/engine.h"
+
+struct traversal;
+
+/* Begin, and attach to the engine. */
+struct traversal *traversal_begin(struct engine *e);
+
+/* Detach and free; at any time. NULL is a no-op. */
+void traversal_free(struct traversal *t);
+
+/* Append records to @out (SELECTDB and RESIZEDB included; neither header, aux fields nor EOF) until about
+ * @budget_bytes were added, or as many buckets of the tables were passed as would have cost about the same time. False
+ * when everything has been given. */
+bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes);
+
+/* Bytes of the memory that the traversal needs for itself: kept records and names. A database that it took over is not
+ * in it. */
+size_t traversal_bytes(const struct traversal *t);
+
+/* Keys given so far, and keys that there were in all at the moment of begin: for progress. */
+uint64_t traversal_given(const struct traversal *t);
+uint64_t traversal_total(const struct traversal *t);
+
+/* For the engine, which calls them before the event, whoever causes it (a command, expiry, eviction, a replayed effect).
+ * Calling one of them for something that does not happen after all does no harm. */
+
+/* @key of database @db may be created, changed in any part (value, expiry) or removed. */
+void traversal_before_change(struct traversal *t, unsigned db, struct span key);
+/* Database @db is to be emptied; -1: all. The database may be empty already afterwards. */
+void traversal_before_flush(struct traversal *t, int db);
+/* Databases @a and @b exchange their data. */
+void traversal_before_swap(struct traversal *t, unsigned a, unsigned b);
