@@ -1,0 +1,228 @@
+"""Runs the same commands on two servers and compares replies, byte for byte but for the rules below, and data.
+
+Rules (each is justified in README.md): replies whose order is not promised are compared sorted; remaining times within a
+minute; the SCAN family by what a full iteration gives; commands that choose at random by what they could have chosen,
+after which both servers are made equal again.
+"""
+import resp
+from generator import SCANS
+
+UNORDERED = {b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"KEYS", b"HKEYS", b"HVALS"}
+UNORDERED_PAIRS = {b"HGETALL"}
+TIMES = {b"TTL": 60, b"PTTL": 60000, b"EXPIRETIME": 60, b"PEXPIRETIME": 60000}
+RANDOM = {b"SPOP", b"SRANDMEMBER", b"RANDOMKEY", b"HRANDFIELD", b"ZRANDMEMBER"}
+APART = RANDOM | {name.encode() for name in SCANS}
+PIPELINE = 400
+
+
+class Difference(Exception):
+    """Two servers disagreed."""
+
+    def __init__(self, command, ours, theirs):
+        super().__init__(command, ours, theirs)
+        self.command, self.ours, self.theirs = command, ours, theirs
+
+
+def show(command):
+    """A command as one can type it into redis-cli."""
+    def word(w):
+        if w and all(33 <= c < 127 and c not in b"\"'\\" for c in w):
+            return w.decode()
+        return '"' + "".join(chr(c) if 32 <= c < 127 and c not in b'"\\' else f"\\x{c:02x}" for c in w) + '"'
+    return " ".join(word(w) for w in command)
+
+
+def normal(name, reply):
+    """A reply in the form in which it is compared."""
+    if isinstance(reply, list):
+        if name in UNORDERED:
+            return sorted(reply)
+        if name in UNORDERED_PAIRS:
+            return sorted(zip(reply[::2], reply[1::2]))
+    return reply
+
+
+def same(name, a, b):
+    """Whether two raw replies are equal under the rules."""
+    if a == b:
+        return True
+    if a[:1] == b"-" or b[:1] == b"-":
+        return False
+    x, y = resp.decode(a)[0], resp.decode(b)[0]
+    if name in TIMES and isinstance(x, int) and isinstance(y, int) and x >= 0 and y >= 0:
+        return abs(x - y) <= TIMES[name]
+    if name in UNORDERED or name in UNORDERED_PAIRS:
+        return normal(name, x) == normal(name, y)
+    return False
+
+
+class Pair:
+    """Connections to two servers that are to behave alike."""
+
+    def __init__(self, ours, theirs):
+        self.connections = (ours, theirs)
+        self.history = []
+
+    def both(self, command):
+        for c in self.connections:
+            c.send_raw(resp.encode(command))
+        return [c.read() for c in self.connections]
+
+    def reset(self):
+        self.history = []
+        for reply in self.both([b"FLUSHALL"]) + self.both([b"SELECT", b"0"]):
+            assert reply == b"OK", reply
+
+    def run(self, commands):
+        """Run them in order; raises Difference at the first one that differs."""
+        queue = []
+        for command in commands:
+            if command[0].upper() in APART:
+                self._pipeline(queue)
+                queue = []
+                self.history.append(command)
+                self._apart(command)
+            else:
+                queue.append(command)
+                if len(queue) >= PIPELINE:
+                    self._pipeline(queue)
+                    queue = []
+        self._pipeline(queue)
+
+    def _pipeline(self, commands):
+        if not commands:
+            return
+        data = b"".join(map(resp.encode, commands))
+        for c in self.connections:
+            c.send_raw(data)
+        ours, theirs = self.connections
+        difference = None
+        for command in commands:
+            a, b = ours.read_raw(), theirs.read_raw()
+            if difference is None:
+                self.history.append(command)
+                if a != b and not same(command[0].upper(), a, b):
+                    difference = Difference(command, resp.decode(a)[0], resp.decode(b)[0])
+        if difference:
+            raise difference
+
+    def _apart(self, command):
+        name = command[0].upper()
+        if name in RANDOM:
+            self._random(name, command)
+        else:
+            replies = [self._iterate(name, c, command) for c in self.connections]
+            if replies[0] != replies[1]:
+                raise Difference(command, *replies)
+
+    def _iterate(self, name, connection, command):
+        """What a full iteration of the SCAN family gives, sorted; or the error."""
+        at = 1 if name == b"SCAN" else 2
+        words, found, calls = list(command), [], 0
+        if len(words) <= at or words[at] != b"0":
+            reply = connection.value(*words)
+            return reply if isinstance(reply, resp.Error) else "a reply"
+        while True:
+            reply = connection.value(*words)
+            if isinstance(reply, resp.Error):
+                return reply
+            cursor, items = reply
+            if name in (b"HSCAN", b"ZSCAN"):
+                items = list(zip(items[::2], items[1::2]))
+            found += items
+            calls += 1
+            if calls > 100000:
+                return "an iteration without end"
+            if cursor == b"0":
+                return sorted(set(found))
+            words[at] = cursor
+
+    def _random(self, name, command):
+        """Random choices: what could be chosen is equal on both sides, the shapes of the replies are, and each choice
+        is one that could be made."""
+        members = []
+        if name != b"RANDOMKEY" and len(command) > 1:
+            look = {b"HRANDFIELD": b"HGETALL", b"ZRANDMEMBER": b"ZRANGE"}.get(name, b"SMEMBERS")
+            extra = [b"0", b"-1", b"WITHSCORES"] if look == b"ZRANGE" else []
+            members = [set(r[::2] if look != b"SMEMBERS" else r) if isinstance(r, list) else r
+                       for r in self.both([look, command[1]] + extra)]
+        elif name == b"RANDOMKEY":
+            members = [set(r) for r in self.both([b"KEYS", b"*"])]
+        ours, theirs = self.both(command)
+        if members and members[0] != members[1]:
+            raise Difference(command, *members)
+        if type(ours) is not type(theirs) or isinstance(ours, (resp.Error, int)) and ours != theirs:
+            raise Difference(command, ours, theirs)
+        if ours is None or isinstance(ours, resp.Error):
+            return
+        lists = [r if isinstance(r, list) else [r] for r in (ours, theirs)]
+        if len(lists[0]) != len(lists[1]):
+            raise Difference(command, ours, theirs)
+        negative = len(command) > 2 and command[2].startswith(b"-")
+        for chosen in lists:
+            if not set(chosen) <= members[0] or not negative and len(set(chosen)) != len(chosen):
+                raise Difference(command, ours, theirs)
+        if name == b"SPOP" and set(lists[0]) != set(lists[1]):
+            key, (a, b) = command[1], lists
+            for connection, popped in zip(self.connections, lists):
+                connection(b"SADD", key, *popped)
+            if len(set(self.both([b"SREM", key] + a))) != 1:
+                raise Difference(command, a, b)
+
+    def compare_data(self):
+        """Digests of the whole data sets; on a difference the keys that differ are named."""
+        digests = self.both([b"DEBUG", b"DIGEST"])
+        if digests[0] == digests[1]:
+            return
+        differing = []
+        for db in range(3):
+            self.both([b"SELECT", b"%d" % db])
+            keys = sorted(set().union(*map(set, self.both([b"KEYS", b"*"]))))
+            for key in keys:
+                replies = [self._content(c, key) for c in self.connections]
+                if replies[0] != replies[1]:
+                    differing.append((db, key, *replies))
+        raise Difference([b"DEBUG", b"DIGEST"], *([d[:3] for d in differing[:3]], [d[:2] + d[3:] for d in differing[:3]])
+                         if differing else digests)
+
+    @staticmethod
+    def _content(connection, key):
+        """A key's type, whether it expires, and its value in a comparable form."""
+        kind = connection.value(b"TYPE", key)
+        read = {b"string": [b"GET", key], b"list": [b"LRANGE", key, b"0", b"-1"], b"set": [b"SMEMBERS", key],
+                b"hash": [b"HGETALL", key], b"zset": [b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"]}.get(bytes(kind))
+        if not read:
+            return kind
+        return kind, connection.value(b"PTTL", key) > 0, normal(read[0], connection.value(*read))
+
+
+def reproduces(pair, commands):
+    """Whether these commands, from an empty data set, still end in a difference; the difference or None."""
+    pair.reset()
+    try:
+        pair.run(commands)
+        pair.compare_data()
+    except Difference as difference:
+        return difference
+    return None
+
+
+def minimise(pair, commands, tries=400):
+    """Leave out commands as long as a difference remains; gives the rest and its difference."""
+    last = reproduces(pair, commands)
+    if last is None:
+        return commands, None
+    commands = list(pair.history) or list(commands)
+    size = max(1, len(commands) // 2)
+    while size >= 1 and tries > 0:
+        at = 0
+        while at < len(commands) and tries > 0:
+            shorter = commands[:at] + commands[at + size:]
+            tries -= 1
+            found = reproduces(pair, shorter) if shorter else None
+            if found:
+                commands, last = shorter, found
+            else:
+                at += size
+        size //= 2
+    return commands, last
