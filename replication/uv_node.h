@@ -13,23 +13,15 @@
  *
  * Happy path of a replica:  node_start(follow X) -> [snapshot() -> node_loaded()] -> received() ... node_progress()
  * Of a primary:             node_start() -> confirmed() -> node_submit() ...
- *                           a follower needs a base: snapshot_wanted() -> node_base_ready() -> base_released()
- * Promotion by hand:        node_unfollow() -> open a new epoch in the log -> node_promoted()
+ *                           a follower needs a fresh base: snapshot_wanted() -> checkpoint -> node_base_ready()
+ * Promotion by hand:        node_unfollow() -> log_open_epoch(at least node_next_epoch()) -> node_promoted()
  * A higher epoch was met:   step_down() -> node_stepped_down() -> following() or fenced()
  * Stop:                     node_stop() closes every link, joins the thread; no callback after it. */
 #pragma once
 
-#include "common/err.h"
-#include "common/span.h"
-
-#include <stddef.h>
-#include <stdint.h>
-#include <stdbool.h>
+#include "replication/log.h"
 
 struct uv_loop_s;
-struct chunk;   /* replication/chunk.h */
-struct history; /* replication/history.h */
-struct log;     /* replication/log.h */
 struct node;
 
 /* The first byte of every node's hello; no client command starts with it. */
@@ -38,20 +30,12 @@ enum { NODE_FIRST_BYTE = 0xf5 };
 enum { NODE_HOST_MAX = 255 };
 
 struct node_peer {
-    uint8_t id[16];
+    struct node_id id;
     char host[NODE_HOST_MAX + 1];
     uint16_t port;
 };
 
 enum node_role { NODE_PRIMARY, NODE_REPLICA, NODE_FENCED };
-
-/* Where a follower is to start: a checkpoint file of ours. */
-struct node_base {
-    char path[4096];
-    uint64_t offset; /* log position of which it is the data set; the log from there on must stay readable until
-                        base_released() */
-    uint32_t crc;    /* checksum of the batch that ends there */
-};
 
 struct node_callbacks {
     /* Replica: whole, checked batches that continue the log, all of one epoch. Takes the reference to @c. The main
@@ -59,23 +43,20 @@ struct node_callbacks {
      * `backlog_bytes` are not reported applied. */
     void (*received)(void *ctx, struct chunk *c);
 
-    /* Replica: the epochs have changed; the log's next byte belongs to the last one of @h. To be persisted before the
-     * chunks that follow. Entries without bytes of their own may have gone. Borrows @h. */
+    /* Replica: the epochs that we follow are these now: for log_adopt_history(), before the chunks that come next.
+     * Borrows @h. */
     void (*history_changed)(void *ctx, const struct history *h);
 
-    /* Replica: a whole snapshot lies in the file @path (in options.dir; the callee owns the file), checked against the
-     * sender's checksum. It is the data set of @lineage at @offset, @crc being the checksum of the batch that ends there
-     * and @h the epochs up to there. Answer by node_loaded(); until then nothing else is received.
-     * If @keep_old, what the directory holds is to be kept aside as salvage, not deleted. */
-    void (*snapshot)(void *ctx, const char *path, const uint8_t lineage[16], const struct history *h, uint64_t offset,
-                     uint32_t crc, bool keep_old);
+    /* Replica: a whole snapshot lies in the file @path (in options.dir; the callee owns the file), fsynced and checked
+     * against the sender's checksum: the data set of @h at @position. Load it, log_install_base(), then answer by
+     * node_loaded(); until then nothing else is received. @salvage: what we held parted from it, and is to be kept
+     * aside. Borrows all. */
+    void (*snapshot)(void *ctx, const char *path, const struct position *position, const struct history *h,
+                     bool salvage);
 
-    /* Primary: a follower needs a base. Answer, now or later, by node_base_ready() or node_base_failed(): the newest
-     * checkpoint, or a fresh one if there is none or the log behind it is long. Asked once, however many wait. */
+    /* Primary: a follower needs a base, and there is none, or the log behind it is too long. Take a checkpoint, then
+     * call node_base_ready() or node_base_failed(). Asked once, however many wait. */
     void (*snapshot_wanted)(void *ctx);
-
-    /* Primary: nobody reads the base, or the log from it, any longer; the callee may unpin both. */
-    void (*base_released)(void *ctx);
 
     /* Primary: every known peer was asked (or did not answer in time) and none knew of a higher epoch. Before this, a
      * primary that has just started should not accept writes. */
@@ -103,18 +84,12 @@ struct node_callbacks {
 };
 
 struct node_options {
-    uint8_t id[16];
-    uint64_t incarnation;
-    uint8_t lineage[16];
-    bool has_lineage;              /* false: the data set is empty and takes any */
-    const struct history *history; /* empty without a lineage */
-    uint64_t end;                  /* of the log */
-    uint32_t end_crc;
+    struct log *log; /* loaded; identity, history and position are read from it now, and what lies behind the window
+                        later, from other threads; borrowed until node_stop() */
     const char *announce_host;     /* may be NULL: others dial the address that we come from */
     uint16_t port;                 /* where others dial us */
     const char *secret_file;       /* may be NULL: loopback only */
     const char *dir;               /* for received snapshots; same file system as the data */
-    struct log *log;               /* read behind the window; borrowed until node_stop(); NULL: nothing is readable there */
     size_t window_bytes;           /* repl-backlog-size: memory for followers at the tail */
     size_t backlog_bytes;          /* received and not yet applied; 0: 64 MB */
     uint32_t heartbeat_ms;         /* repl-ping-replica-period; 0: 1000 */
@@ -125,7 +100,8 @@ struct node_options {
     void *ctx;
 };
 
-/* Start the thread, as primary, or as replica if @follow_host is not NULL (@take_any: see node_follow()).
+/* Start the thread, as primary (whose log has just opened an epoch), or as replica if @follow_host is not NULL
+ * (@take_any: see node_follow()).
  *
  * Errors: ERR_DENIED   the secret file's mode or owner is not safe
  *         ERR_INVALID  the secret file is not one
@@ -148,20 +124,26 @@ void node_follow(struct node *n, const char *host, uint16_t port, bool take_any)
  * call, and nothing more comes. The node serves on as it was; to be primary it needs node_promoted(). */
 void node_unfollow(struct node *n);
 
-/* The log opened a new epoch (@h ends with it): this node is primary and tells its peers. @lineage as in the options. */
-void node_promoted(struct node *n, const uint8_t lineage[16], const struct history *h);
+/* The least epoch number that a promotion takes (for log_open_epoch()). Numbers have a rank (their upper bits): a
+ * restart stays in its rank, a promotion begins the next one, so that however often a superseded primary restarts, it
+ * never outranks the one that was promoted. */
+uint64_t node_next_epoch(struct node *n);
 
-/* Primary: a closed batch. Copies the reference. @crc is the batch's checksum. */
-void node_submit(struct node *n, struct chunk *c, uint32_t crc);
+/* The log has opened a new epoch: this node is primary and tells its peers. */
+void node_promoted(struct node *n);
 
-/* How far this node's main and log threads are; either may be what it was. */
+/* Primary: a closed batch. Takes a reference of its own. */
+void node_submit(struct node *n, struct chunk *c);
+
+/* How far this node's main and log threads are. Any thread; cheap; wakes the link thread at most once per turn. */
 void node_progress(struct node *n, uint64_t applied, uint64_t durable);
 
-/* The snapshot that snapshot() gave is loaded and our directory begins with it; or it could not be (@ok false), and
- * the node tries again later. */
+/* The snapshot that snapshot() gave is loaded and our log begins with it; or it could not be (@ok false), and the node
+ * tries again later. */
 void node_loaded(struct node *n, bool ok);
 
-void node_base_ready(struct node *n, const struct node_base *base);
+/* A fresh base stands in the log (log_base_open() gives it). */
+void node_base_ready(struct node *n);
 void node_base_failed(struct node *n, const char *why);
 
 /* After step_down(): writes are refused and the last batch is submitted. */
@@ -175,7 +157,7 @@ enum { NODE_STATUS_FOLLOWERS = 64 };
 struct node_follower_status {
     char host[NODE_HOST_MAX + 1]; /* as it can be dialed */
     uint16_t port;
-    uint8_t id[16];
+    struct node_id id;
     const char *state; /* Redis's words: "wait_bgsave", "send_bulk", "online" */
     uint64_t acked;    /* received there */
     uint64_t applied;
@@ -185,21 +167,21 @@ struct node_follower_status {
 
 struct node_status {
     enum node_role role;
-    uint64_t epoch;
-    uint8_t lineage[16];
-    bool has_lineage;
+    uint64_t epoch; /* the highest it knows of */
+    bool confirmed; /* see confirmed() */
     uint64_t end;
 
     /* Replica: */
     char primary_host[NODE_HOST_MAX + 1];
     uint16_t primary_port;
-    const char *link_state; /* our word: "idle", "waiting", "dialing", "joining", "receiving", "loading", "streaming" */
+    const char
+        *link_state; /* our word: "idle", "waiting", "dialing", "joining", "receiving", "loading", "streaming" */
     const char *role_state; /* ROLE's words: "connect", "connecting", "sync", "connected" */
     bool link_up;
-    char link_error[256];   /* why it is not up; empty if it is */
-    uint64_t last_io_ms;    /* since the primary was heard */
-    uint64_t down_ms;       /* since the link went down; 0 if it is up */
-    uint64_t primary_end;   /* as last heard */
+    char link_error[256]; /* why it is not up; empty if it is */
+    uint64_t last_io_ms;  /* since the primary was heard */
+    uint64_t down_ms;     /* since the link went down; 0 if it is up */
+    uint64_t primary_end; /* as last heard */
     uint64_t sync_left_bytes, sync_total_bytes;
 
     /* Serving: */
