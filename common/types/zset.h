@@ -1,7 +1,8 @@
 /* A sorted set: members (byte strings) ordered by (score, member). A listpack while small; then a counted B+ tree in
  * the order of the scores beside a hash table by member.
  *
- * Usable without the keyspace. Not thread-safe. A score is never NaN. */
+ * Usable without the keyspace. Not thread-safe. A score is never NaN. As in Redis a listpack keeps -0 as 0, and the
+ * large form keeps the sign. */
 #pragma once
 
 #include "common/engine.h"
@@ -15,6 +16,27 @@ struct zset *zset_dup(const struct zset *z);
 
 uint64_t zset_size(const struct zset *z);
 bool zset_score(const struct zset *z, struct span member, double *score);
+
+/* What zset_add() may do. */
+enum zset_rule {
+    ZSET_INCREMENT = 1 << 0, /* the number is added to the score that the member has (0 if it is new) */
+    ZSET_IF_NEW = 1 << 1,
+    ZSET_IF_THERE = 1 << 2,
+    ZSET_IF_GREATER = 1 << 3, /* a member that is there moves only upwards */
+    ZSET_IF_LESS = 1 << 4,
+};
+enum zset_added {
+    ZSET_ADDED,
+    ZSET_MOVED,
+    ZSET_SAME,    /* it has that score already */
+    ZSET_REFUSED, /* by a rule; *score is as it was given */
+    ZSET_NAN,     /* inf - inf; nothing was changed */
+};
+/* Add a member or change its score under @rules. *score comes in as the score or the increment, and goes out as the
+ * score that the member has then. One look-up. */
+enum zset_added zset_add(struct zset *z, struct span member, unsigned rules, double *score,
+                         const struct encoding_limits *limits);
+
 /* Add, or move to another score; true if the member is new. */
 bool zset_set(struct zset *z, struct span member, double score, const struct encoding_limits *limits);
 bool zset_remove(struct zset *z, struct span member);
@@ -27,7 +49,7 @@ struct zset_score_range {
     bool min_open, max_open; /* the bound itself is outside */
 };
 struct zset_lex_range {
-    struct span min, max;    /* p is NULL: unbounded on that side */
+    struct span min, max; /* p is NULL: unbounded on that side */
     bool min_open, max_open;
 };
 /* Ranks [*first, *last) of the members in the range; both equal if there are none. O(log N). */
