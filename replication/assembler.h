@@ -11,8 +11,7 @@ struct assembler;
 
 /* Expect the stream to continue at @offset, where the last batch's checksum is @crc. @history (copied) names
  * the epochs that may come. @batch_max caps what one batch may make us hold. */
-struct assembler *assembler_new(const struct history *history, uint64_t offset, uint32_t crc,
-                                size_t batch_max);
+struct assembler *assembler_new(const struct history *history, uint64_t offset, uint32_t crc, size_t batch_max);
 void assembler_free(struct assembler *a);
 
 /* More epochs are known now. */

@@ -33,10 +33,7 @@ struct batch {
     struct span payload; /* borrowed from the input */
 };
 
-static inline uint64_t batch_end(const struct batch *b)
-{
-    return b->offset + b->line + b->payload.n;
-}
+static inline uint64_t batch_end(const struct batch *b) { return b->offset + b->line + b->payload.n; }
 
 /* CRC-32C of @p continued from @crc (0 to begin). */
 uint32_t batch_crc32c(uint32_t crc, const void *p, size_t n);
@@ -53,8 +50,7 @@ uint32_t batch_seed(const struct batch_chain *chain);
 void batch_begin(struct buf *b);
 static inline struct span batch_payload(const struct buf *b)
 {
-    return b->len <= BATCH_LINE_MAX ? span_of(NULL, 0)
-                                    : span_of(b->p + BATCH_LINE_MAX, b->len - BATCH_LINE_MAX);
+    return b->len <= BATCH_LINE_MAX ? span_of(NULL, 0) : span_of(b->p + BATCH_LINE_MAX, b->len - BATCH_LINE_MAX);
 }
 
 /* Write the annotation line of a batch of @payload at @chain's place, and move the chain behind it. Returns
@@ -70,8 +66,8 @@ MUST_USE enum err batch_read_line(struct span in, size_t max, struct batch *b);
  * behind it. Errors: ERR_TRUNCATED  incomplete; *need bytes in all are needed (a bound for the line, exact
  * for the rest) ERR_CORRUPT    no annotation line, another checksum, another offset or an epoch that is not
  * expected */
-MUST_USE enum err batch_take(struct span in, size_t max, struct batch_chain *chain, struct batch *b,
-                             size_t *need, struct errmsg *m);
+MUST_USE enum err batch_take(struct span in, size_t max, struct batch_chain *chain, struct batch *b, size_t *need,
+                             struct errmsg *m);
 
 /* The commands of a payload, one by one. Zero-initialise, set `rest`. */
 struct batch_commands {

@@ -39,14 +39,8 @@ static inline struct chunk *chunk_ref(struct chunk *c)
 /* Give back a reference; the last one frees. NULL is a no-op. Any thread. */
 void chunk_unref(struct chunk *c);
 
-static inline uint64_t chunk_end(const struct chunk *c)
-{
-    return c->offset + c->len;
-}
-static inline struct span chunk_span(const struct chunk *c)
-{
-    return span_of(c->bytes, c->len);
-}
+static inline uint64_t chunk_end(const struct chunk *c) { return c->offset + c->len; }
+static inline struct span chunk_span(const struct chunk *c) { return span_of(c->bytes, c->len); }
 
 /* Memory that the chunk holds, for budgets. */
 size_t chunk_memory(const struct chunk *c);

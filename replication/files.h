@@ -28,17 +28,15 @@ extern const struct io_ops io_posix;
 char *path_join(const char *dir, const char *name);
 
 /* Write all of @v, which is used up; continues short writes. */
-MUST_USE enum err file_write_all(const struct io_ops *io, int fd, struct iovec *v, int count,
-                                 struct errmsg *m);
+MUST_USE enum err file_write_all(const struct io_ops *io, int fd, struct iovec *v, int count, struct errmsg *m);
 
 /* The whole file at @path, at most @max bytes. Errors: ERR_MISSING, ERR_RANGE (longer), ERR_IO ... */
-MUST_USE enum err file_read(const struct io_ops *io, const char *path, size_t max, struct buf *out,
-                            struct errmsg *m);
+MUST_USE enum err file_read(const struct io_ops *io, const char *path, size_t max, struct buf *out, struct errmsg *m);
 
 /* Replace @dir/@name by @content so that a crash leaves the old one or the new one, whole: a temporary file,
  * fsync, rename, fsync of the directory. On failure the old file is still there. */
-MUST_USE enum err file_replace(const struct io_ops *io, const char *dir, const char *name,
-                               struct span content, struct errmsg *m);
+MUST_USE enum err file_replace(const struct io_ops *io, const char *dir, const char *name, struct span content,
+                               struct errmsg *m);
 
 /* fsync of a directory: what was created, renamed or removed in it survives a power cut. */
 MUST_USE enum err dir_sync(const struct io_ops *io, const char *dir, struct errmsg *m);

@@ -27,8 +27,7 @@ void window_append(struct window *w, struct chunk *c);
 /* The bytes from @offset on, as far as they lie in one chunk, at most @max: *bytes points into *c, which is
  * borrowed until the next append, trim or reset (take a reference to keep it). At the end *c is NULL and
  * bytes->n is 0. Errors: ERR_STALE  @offset lies before begin ERR_RANGE  @offset lies behind end */
-MUST_USE enum err window_read(struct window *w, uint64_t offset, size_t max, struct chunk **c,
-                              struct span *bytes);
+MUST_USE enum err window_read(struct window *w, uint64_t offset, size_t max, struct chunk **c, struct span *bytes);
 
 /* Whether a log whose last batch ends at @offset with checksum @crc continues with the window's bytes: the
  * batch at
