@@ -23,19 +23,26 @@
 struct call {
     struct engine *engine;
     struct session *session;
+    struct db *db; /* the session's, when the command began */
     const struct command_entry *command;
     const struct span *argv;
     size_t argc;
-    struct span raw;        /* the request's own bytes, if it came as an array */
+    struct span raw; /* the request's own bytes, if it came as an array */
     int64_t now_ms;
     enum origin origin;
     struct reply *reply;
     struct effects *effects;
-    uint64_t changes;       /* reported by call_changed() */
-    bool effects_listed;    /* the handler listed its own */
+    uint64_t changes;    /* reported by call_changed() */
+    bool effects_listed; /* the handler listed its own */
+    bool hash_known;     /* of argv[1] */
+    uint64_t hash;
 };
 
-enum intent { FOR_READ, FOR_WRITE };
+enum intent {
+    FOR_READ,
+    FOR_LOOK, /* as FOR_READ, but it does not count as a use of the key */
+    FOR_WRITE,
+};
 
 /* Classes of keyspace events, by Redis's letters. */
 enum event_class {
@@ -57,7 +64,7 @@ MUST_USE bool call_find(struct call *c, struct span key, enum type type, enum in
 /* As call_find() for any type. */
 struct entry *call_find_any(struct call *c, struct span key, enum intent intent);
 
-/* As call_find_any() FOR_READ, without counting a hit or miss and without touching the access time. */
+/* As call_find_any() FOR_LOOK in any database, without counting a hit or miss. */
 struct entry *call_peek(struct call *c, unsigned db, struct span key);
 
 /* Add or overwrite a key of the session's database. Takes the collection. */
@@ -66,6 +73,19 @@ struct entry *call_put_in(struct call *c, unsigned db, struct span key, const st
 
 /* Remove a key; false if there was none. */
 bool call_delete(struct call *c, struct span key);
+
+/* Give a key that exists another name, in the session's database or in @to, with value and expiry time. What stands
+ * there is overwritten. The two are not the same. */
+struct entry *call_move(struct call *c, struct span key, unsigned to, struct span to_key);
+
+/* Store an integer in a string that was found FOR_WRITE, or (@e is NULL) in a new key; its expiry time stays. */
+struct entry *call_put_int(struct call *c, struct span key, struct entry *e, int64_t v);
+
+/* Make the string at @key (@e: found FOR_WRITE, or NULL) @n > 0 bytes long and give its bytes to be changed in place. */
+struct entry *call_edit_string(struct call *c, struct span key, struct entry *e, size_t n, char **bytes);
+
+/* Remove all keys of one database, or (-1) of all; returns how many there were. */
+uint64_t call_flush(struct call *c, int db);
 
 /* Set or (NO_EXPIRY) clear the expiry time of an entry that was found FOR_WRITE. */
 struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry);
@@ -79,6 +99,9 @@ bool call_remove_if_empty(struct call *c, struct span key, struct entry *e);
 
 /* List an effect in place of the request itself. May be called several times. */
 void call_effect(struct call *c, const struct span *argv, size_t argc);
+#define CALL_EFFECT(c, ...)                            \
+    call_effect(c, (const struct span[]){__VA_ARGS__}, \
+                sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
 
 /* Log nothing although something was reported as changed. */
 void call_no_effect(struct call *c);
@@ -87,12 +110,23 @@ void call_no_effect(struct call *c);
 uint64_t call_random(void *call);
 uint64_t call_random_below(struct call *c, uint64_t bound);
 
+/* As call_changed() for a key of another database; the caller has reported the change itself. */
+void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key);
+
+/* Has the entry's time come, so that the command must not show it? (call_find() never gives such a one.) */
+bool call_is_dead(const struct call *c, const struct entry *e);
+
+/* Is a key with this expiry time dead at once? Never so in replay, nor on a replica: there the log decides. */
+bool call_is_past(const struct call *c, int64_t expiry);
+
+size_t call_max_bulk(const struct call *c); /* the longest string that may come into being */
 const struct encoding_limits *call_limits(const struct call *c);
-struct db *call_db(struct call *c, unsigned id); /* NULL if there is no such database */
+struct db *call_db(struct call *c, unsigned id);    /* NULL if there is no such database */
 const uint8_t *call_hash_key(const struct call *c); /* for the tables of new collections */
 
 /* Arguments. On failure the usual error has been replied. */
 MUST_USE bool call_int(struct call *c, struct span s, int64_t *v);
+/* @error: the reply where it is out of the range ("ERR ..."); NULL: the usual one. */
 MUST_USE bool call_int_in(struct call *c, struct span s, int64_t min, int64_t max, int64_t *v, const char *error);
 MUST_USE bool call_double(struct call *c, struct span s, double *v);
 

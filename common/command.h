@@ -23,8 +23,8 @@ enum command_flag {
     CMD_PUBSUB = 1 << 4,
     CMD_NOSCRIPT = 1 << 5,
     CMD_BLOCKING = 1 << 6,
-    CMD_LOADING = 1 << 7,    /* allowed while the data set is being loaded */
-    CMD_STALE = 1 << 8,      /* allowed on a replica without a link to its primary */
+    CMD_LOADING = 1 << 7, /* allowed while the data set is being loaded */
+    CMD_STALE = 1 << 8,   /* allowed on a replica without a link to its primary */
     CMD_SKIP_MONITOR = 1 << 9,
     CMD_SKIP_SLOWLOG = 1 << 10,
     CMD_ASKING = 1 << 11,
@@ -35,7 +35,8 @@ enum command_flag {
     CMD_NO_MULTI = 1 << 16,
     CMD_MOVABLE_KEYS = 1 << 17,
     CMD_ALLOW_BUSY = 1 << 18,
-    CMD_ENGINE = 1 << 19,    /* set by command_set_add(): the engine executes it, not the server */
+    CMD_ENGINE = 1 << 19, /* set by command_set_add(): the engine executes it, not the server */
+    CMD_NO_MANDATORY_KEYS = 1 << 20,
 };
 
 /* ACL categories that flags do not imply (WRITE, READONLY, ADMIN, FAST/slow ... follow from the flags). */
@@ -73,28 +74,78 @@ enum key_flag {
     KEY_VARIABLE_FLAGS = 1 << 10,
 };
 
-/* Where keys stand in a command. Two ways to find the first (an index, or behind a keyword), two to find the rest. */
+/* Where keys stand in a command. Two ways to find the first (an index, or behind a keyword), two to find the rest (a
+ * range, or a number that is an argument). The macros below write the usual ones. */
 struct key_spec {
-    uint16_t flags;
-    int16_t begin;           /* index of the first key; 0: this spec is unused */
-    const char *keyword;     /* not NULL: the key stands behind this word, searched from `begin` (negative: backwards) */
-    int16_t last, step;      /* range: last key relative to the first (-1: last argument, -2: the one before), stride */
-    uint8_t limit;           /* with last -1: only the first 1/limit of the rest are keys; 0: all */
-    int16_t count_at;        /* not 0: argument begin+count_at is the number of keys, which start at begin+first_key */
-    int16_t first_key;
+    uint16_t flags;      /* 0: this spec and those behind it are unused */
+    int16_t begin;       /* index of the first key; 0: it cannot be told from the arguments */
+    const char *keyword; /* not NULL: the key stands behind this word, searched from `begin` (negative: backwards) */
+    int16_t last, step;  /* range: last key relative to the first (-1: last argument, -2: the one before), stride */
+    uint8_t limit;       /* with last -1: only the first 1/limit of the rest are keys; 0: all */
+    bool counted;        /* argument first+count_at is the number of keys, which start at first+first_key */
+    int16_t count_at, first_key;
 };
+
+/* One key; a range of keys; keys behind their number; keys behind a word; "there are keys, but where is not known". */
+#define KEYS(flags_, begin_)                            \
+    {                                                   \
+        .flags = (flags_), .begin = (begin_), .step = 1 \
+    }
+#define KEYS_RANGE(flags_, begin_, last_, step_)                               \
+    {                                                                          \
+        .flags = (flags_), .begin = (begin_), .last = (last_), .step = (step_) \
+    }
+#define KEYS_COUNTED(flags_, count_index_)                                                     \
+    {                                                                                          \
+        .flags = (flags_), .begin = (count_index_), .step = 1, .counted = true, .first_key = 1 \
+    }
+#define KEYS_AFTER(flags_, keyword_, from_, last_, limit_)                                                        \
+    {                                                                                                             \
+        .flags = (flags_), .begin = (from_), .keyword = (keyword_), .last = (last_), .step = 1, .limit = (limit_) \
+    }
+#define KEYS_UNKNOWN(flags_)               \
+    {                                      \
+        .flags = (flags_) | KEY_INCOMPLETE \
+    }
+#define KEYS_TWO(a, b)      a, b
+#define KEYS_THREE(a, b, c) a, b, c
+#define NO_KEYS \
+    {           \
+        0       \
+    }
 
 enum { COMMAND_MAX_KEY_SPECS = 4 };
 
 struct command {
-    const char *name; /* lower case; "object|encoding" for a subcommand */
+    const char *name; /* "OBJECT|ENCODING" for a subcommand */
     const char *syntax, *summary, *since, *complexity;
     uint32_t flags, categories;
     struct key_spec keys[COMMAND_MAX_KEY_SPECS];
-    void (*run)(struct call *c);
+    void (*run)(struct call *c);       /* NULL for a container of subcommands */
     const struct command *subcommands; /* ended by a row without a name */
     const char *hints;                 /* COMMAND INFO's tips, separated by spaces, may be NULL */
 };
+
+/* Rows. A key specification is one of the macros above; several go through KEYS_TWO() or KEYS_THREE(). */
+#define COMMAND_HINTED(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, run_, hints_)      \
+    {                                                                                                                \
+        .name = (name_), .syntax = (syntax_), .summary = (summary_), .since = (since_), .complexity = (complexity_), \
+        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = (run_), .hints = (hints_)            \
+    }
+#define COMMAND(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, run_)                     \
+    {                                                                                                                \
+        .name = (name_), .syntax = (syntax_), .summary = (summary_), .since = (since_), .complexity = (complexity_), \
+        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = (run_)                               \
+    }
+#define COMMAND_CONTAINER(name_, summary_, since_, categories_, subcommands_)                                  \
+    {                                                                                                          \
+        .name = (name_), .syntax = "subcommand [argument+]", .summary = (summary_), .since = (since_),         \
+        .complexity = "Depends on the subcommand.", .categories = (categories_), .subcommands = (subcommands_) \
+    }
+#define COMMANDS_END \
+    {                \
+        .name = NULL \
+    }
 
 struct command_set;
 
@@ -106,17 +157,32 @@ void command_set_add(struct command_set *s, const struct command *rows, uint32_t
 /* One command as it stands in a set: its row and what was derived from the row. */
 struct command_entry {
     const struct command *row;
-    uint32_t flags;   /* the row's and those of command_set_add() */
-    int arity;        /* as Redis counts it: the name included; negative: at least that many */
-    uint16_t id;      /* dense, from 0: index for per-command statistics */
+    uint32_t flags; /* the row's and those of command_set_add() */
+    int arity;      /* as Redis counts it: the name included; negative: at least that many */
+    uint16_t id;    /* dense, from 0, subcommands included: index for per-command statistics */
     const struct command_entry *parent;
+    const struct command_entry *const *subs; /* of a container */
+    size_t sub_count;
     const char *name; /* full name, lower case */
 };
 
-/* NULL if unknown. Any case. With subcommands, @sub (may be empty) chooses one. */
+/* NULL if unknown. Any case. With subcommands, @sub (may be empty) chooses one; where it names none, the container
+ * itself is returned, whose row has no run(). */
 const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub);
-size_t command_count(const struct command_set *s);                                   /* without subcommands */
-const struct command_entry *command_at(const struct command_set *s, size_t index);   /* 0 .. command_count()-1 */
+size_t command_count(const struct command_set *s);                                 /* without subcommands */
+const struct command_entry *command_at(const struct command_set *s, size_t index); /* 0 .. command_count()-1 */
+size_t command_ids(const struct command_set *s);                                   /* ids are below this */
+
+/* Do @argc arguments, the name included, fit? */
+bool command_arity_fits(const struct command_entry *e, size_t argc);
+
+/* Least number of arguments that a syntax string asks for, and whether there may be more. Asserts that the string is
+ * well formed. */
+struct syntax_size {
+    unsigned least;
+    bool more;
+};
+struct syntax_size syntax_measure(const char *syntax);
 
 /* Indexes of the keys in @argv and their flags; returns how many there are (may exceed @room), or -1 if @argv does
  * not fit the command. */
@@ -124,4 +190,5 @@ struct key_ref {
     uint32_t index;
     uint16_t flags;
 };
-long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to, size_t room);
+long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to,
+                  size_t room);

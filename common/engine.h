@@ -23,10 +23,12 @@ struct encoding_limits {
     size_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size; /* positive: elements; -1 .. -5: 4, 8, 16, 32, 64 KB per node */
 };
-#define ENCODING_LIMITS_DEFAULT                                                                                        \
-    {.hash_max_listpack_entries = 128, .hash_max_listpack_value = 64, .set_max_intset_entries = 512,                   \
-     .set_max_listpack_entries = 128, .set_max_listpack_value = 64, .zset_max_listpack_entries = 128,                     \
-     .zset_max_listpack_value = 64, .list_max_listpack_size = -2}
+#define ENCODING_LIMITS_DEFAULT                                                                          \
+    {                                                                                                    \
+        .hash_max_listpack_entries = 128, .hash_max_listpack_value = 64, .set_max_intset_entries = 512,  \
+        .set_max_listpack_entries = 128, .set_max_listpack_value = 64, .zset_max_listpack_entries = 128, \
+        .zset_max_listpack_value = 64, .list_max_listpack_size = -2                                      \
+    }
 
 struct engine_options {
     unsigned databases;
@@ -35,7 +37,10 @@ struct engine_options {
     size_t max_bulk;      /* proto-max-bulk-len: the longest string value */
     struct encoding_limits limits;
 };
-#define ENGINE_OPTIONS_DEFAULT {.databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT}
+#define ENGINE_OPTIONS_DEFAULT                                                                       \
+    {                                                                                                \
+        .databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT \
+    }
 
 /* What a connection carries into the engine. */
 struct session {
@@ -55,8 +60,8 @@ enum engine_role { ENGINE_PRIMARY, ENGINE_REPLICA };
  * database 0; effects_add() puts a SELECT where the database changes, effects_end() the last one. */
 struct effects {
     struct buf *out;
-    unsigned db;      /* the database in which the stream stands */
-    uint64_t count;   /* effects so far, SELECTs not counted */
+    unsigned db;    /* the database in which the stream stands */
+    uint64_t count; /* effects so far, SELECTs not counted */
 };
 void effects_begin(struct effects *fx, struct buf *out);
 void effects_add(struct effects *fx, unsigned db, const struct span *argv, size_t argc);
@@ -70,6 +75,8 @@ struct engine_observer {
     void (*touched)(void *context, unsigned db, struct span key);
     /* All keys of @db were (-1: of every database). */
     void (*flushed)(void *context, int db);
+    /* What keyspace notifications tell: a class by Redis's letter (enum event_class) and a name such as "lpush". */
+    void (*event)(void *context, unsigned db, char event_class, const char *name, struct span key);
 };
 
 struct engine_stats {
@@ -80,17 +87,19 @@ struct engine_stats {
 struct engine *engine_new(const struct engine_options *options);
 void engine_free(struct engine *e);
 
-/* The rows of all commands that the engine itself executes. */
-const struct command *engine_commands(void);
+/* Add the rows of all commands that the engine itself executes. */
+void engine_add_commands(struct command_set *s);
 
-/* Execute one command of engine_commands(). @command was found by the caller, who checked the arity and whatever else
+/* Execute one command of engine_add_commands(). @command was found by the caller, who checked the arity and whatever else
  * a server checks (authentication, read-only replica, memory). Exactly one reply is appended. What is to be logged is
- * appended to @effects, whose count tells whether anything is. */
+ * appended to @effects, whose count tells whether anything is; NULL: nothing is logged, and expired keys are hidden
+ * instead of deleted. */
 void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const struct command_entry *command,
                     const struct request *request, struct reply *reply, struct effects *effects);
 
-/* Replay one effect. Errors: ERR_CORRUPT  unknown command, wrong arity, or the command answered with an error: the log
- * does not fit the data; @m says which. */
+/* Replay one effect. MULTI and EXEC, which Redis's own logs have around transactions, are passed over: whoever reads
+ * the log hands over whole transactions only. Errors: ERR_CORRUPT  unknown command, wrong arity, or the command
+ * answered with an error: the log does not fit the data; @m says which. */
 MUST_USE enum err engine_replay(struct engine *e, struct session *s, const struct span *argv, size_t argc,
                                 struct errmsg *m);
 
@@ -108,9 +117,17 @@ uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an ex
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects);
 
 /* Redis's DEBUG DIGEST (SHA-1 based, without expiry times): equal data gives equal bytes, in Redis too. */
-void engine_digest(const struct engine *e, uint8_t digest[20]);
+enum { ENGINE_DIGEST_BYTES = 20 };
+void engine_digest(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYTES]);
 
-/* Exchange the data of two engines with the same options: how a loaded snapshot takes the place of old data. */
+/* The same with expiry times, to compare replicas and replays of ours. */
+void engine_digest_full(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYTES]);
+
+/* Redis's DEBUG DIGEST-VALUE of one key; zeros if there is none. */
+void engine_digest_value(const struct engine *e, unsigned db, struct span key, uint8_t digest[ENGINE_DIGEST_BYTES]);
+
+/* Exchange the data of two engines with the same number of databases: how a loaded snapshot takes the place of old
+ * data. Hash keys go with their data; settings, statistics and observers stay. */
 void engine_swap(struct engine *a, struct engine *b);
 
 /* For the codec (rdb.h) and the traversal (traversal.h): a database (NULL if there is none of that number), the secret

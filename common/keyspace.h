@@ -1,7 +1,7 @@
 /* The keyspace: databases of entries, an entry being one key with its value and its expiry time.
  *
- * An entry is one allocation: a header, the expiry time if there is one, the key, and a string value that is short
- * enough (an integer as an integer); longer strings and collections hang on it by a pointer. So an entry may move in
+ * An entry is one allocation: a header of 8 bytes, the expiry time if there is one, the key, and a string value that is
+ * short enough (an integer as an integer); longer strings and collections hang on it by a pointer. So an entry may move in
  * memory when its value or expiry changes: functions that change one return its new place.
  *
  * What stands here is for command handlers (through common/call.h, which does expiry, statistics and effects), for
@@ -12,6 +12,7 @@
 #include "common/htable.h"
 #include "common/num.h"
 
+/* In the order of Redis's own type numbers, which its DEBUG DIGEST takes in. */
 enum type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_COUNT };
 
 #define NO_EXPIRY INT64_C(-1)
@@ -40,17 +41,30 @@ struct entry;
 const char *type_name(enum type t);
 
 enum type entry_type(const struct entry *e);
-struct span entry_key(const struct entry *e);         /* borrowed */
-int64_t entry_expiry(const struct entry *e);          /* Unix time in ms, or NO_EXPIRY */
-void *entry_object(const struct entry *e);            /* the collection; never for a string */
+struct span entry_key(const struct entry *e); /* borrowed */
+int64_t entry_expiry(const struct entry *e);  /* Unix time in ms, or NO_EXPIRY */
+void *entry_object(const struct entry *e);    /* the collection; never for a string */
 /* A string's bytes: borrowed, or formatted into @scratch (NUM_I64_MAX_TEXT bytes) if it is kept as an integer. */
 struct span entry_string(const struct entry *e, char *scratch);
-bool entry_int(const struct entry *e, int64_t *v);    /* a string that is kept as an integer */
-size_t entry_bytes(const struct entry *e);            /* memory of the entry and all that hangs on it */
-const char *entry_encoding(const struct entry *e);    /* as OBJECT ENCODING answers */
+bool entry_int(const struct entry *e, int64_t *v); /* a string that is kept as an integer */
+size_t entry_bytes(const struct entry *e);         /* memory of the entry and all that hangs on it */
+const char *entry_encoding(const struct entry *e); /* as OBJECT ENCODING answers */
 
-/* A collection's pieces by type; the codec and COPY use them. */
+/* 24 bits that belong to eviction: when the key was last used, in whatever unit the policy keeps. */
+enum { ENTRY_CLOCK_BITS = 24, ENTRY_CLOCK_MASK = (1 << ENTRY_CLOCK_BITS) - 1 };
+uint32_t entry_clock(const struct entry *e);
+void entry_set_clock(struct entry *e, uint32_t clock);
+
+/* Free the collection, if it is one. */
 void value_free(struct value *v);
+
+/* What differs between the collections, by type; COPY, the digest and memory figures use it. @object is never that of
+ * a string. */
+void object_free(enum type type, void *object);
+void *object_dup(enum type type, const void *object);
+uint64_t object_size(enum type type, const void *object); /* elements */
+size_t object_bytes(enum type type, const void *object);
+const char *object_encoding(enum type type, const void *object);
 
 /* One database. */
 struct db;
@@ -58,20 +72,44 @@ struct db;
 struct db *db_new(unsigned id, const uint8_t *hash_key);
 void db_free(struct db *d);
 void db_clear(struct db *d);
+unsigned db_id(const struct db *d);
 uint64_t db_size(const struct db *d);
 uint64_t db_expires(const struct db *d);
 const struct htable *db_table(const struct db *d); /* items are struct entry; the mark says "has an expiry time" */
 
-struct entry *db_find(const struct db *d, struct span key);
+/* Size for @keys at once (loading); a hint. */
+void db_expect(struct db *d, uint64_t keys);
+/* At most @steps moves of a pending resize; true while one is pending. */
+bool db_resize_step(struct db *d, unsigned steps);
 
-/* Add or overwrite; @expiry as entry_expiry(). Takes the collection of @v. Returns the entry's place. */
+/* The functions with _at take the key's hash, for callers that use it twice. */
+uint64_t db_hash(const struct db *d, struct span key);
+
+struct entry *db_find(const struct db *d, struct span key);
+struct entry *db_find_at(const struct db *d, uint64_t hash, struct span key);
+
+/* Add or overwrite; @expiry as entry_expiry(). Takes the collection of @v. A string in @v may lie in the entry that is
+ * overwritten. Returns the entry's place. */
 struct entry *db_put(struct db *d, struct span key, const struct value *v, int64_t expiry);
+struct entry *db_put_at(struct db *d, uint64_t hash, struct span key, const struct value *v, int64_t expiry);
 
 /* Change only the expiry time; the entry may move. */
 struct entry *db_set_expiry(struct db *d, struct entry *e, int64_t expiry);
 
+/* Overwrite a string that is kept as an integer by another; the entry stays where it is. */
+void entry_set_int(struct entry *e, int64_t v);
+
+/* Make a string @n bytes long, with zeros at the end where it grows, and give its bytes to be changed in place until
+ * the next change of the keyspace; the entry may move. @n is at least 1. */
+struct entry *db_edit_string(struct db *d, struct entry *e, size_t n, char **bytes);
+
 /* Remove and free. False if there was none. */
 bool db_remove(struct db *d, struct span key);
+bool db_remove_at(struct db *d, uint64_t hash, struct span key);
+
+/* Give the entry another key, in the same database or another, with its value and expiry time; what stood there is
+ * overwritten. Collections and long strings are not copied. @key exists and is not @to_key in the same database. */
+struct entry *db_move(struct db *d, struct span key, struct db *to, struct span to_key);
 
 /* Take the value out of the keyspace without freeing its collection (a string is copied into @string, which the
  * caller frees), and remove the key. */

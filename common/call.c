@@ -1,0 +1,199 @@
+#include "common/call.h"
+
+#include <assert.h>
+
+#include "common/engine_impl.h"
+
+#pragma weak traversal_before_change
+#pragma weak traversal_before_flush
+
+/* The hash of a key, by which all databases find it. That of the first argument is kept: a handler that looks a key
+ * up and then puts it asks twice. */
+static uint64_t hash_of(struct call *c, struct span key)
+{
+    const bool first = c->argc > 1 && key.p == c->argv[1].p && key.n == c->argv[1].n;
+    if (first && c->hash_known) return c->hash;
+    const uint64_t hash = db_hash(c->db, key);
+    if (first) {
+        c->hash_known = true;
+        c->hash = hash;
+    }
+    return hash;
+}
+
+void engine_expire_key(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, struct effects *effects)
+{
+    const struct span key = entry_key(entry);
+    engine_before_change(e, db_id(d), key);
+    engine_touched(e, db_id(d), key);
+    const struct span del[] = {SPAN("DEL"), key};
+    if (effects) effects_add(effects, db_id(d), del, 2);
+    engine_event(e, db_id(d), EVENT_EXPIRED, "expired", key);
+    e->stats.expired_keys++;
+    e->stats.dirty++;
+    const bool removed = db_remove_at(d, hash, key);
+    assert(removed);
+}
+
+/* The entry, unless its time has come: then there is none, and a primary deletes it at once. Replay ignores the
+ * clock, and a replica waits for its primary's word. */
+static struct entry *look_up(struct call *c, struct db *d, uint64_t hash, struct span key)
+{
+    struct entry *e = db_find_at(d, hash, key);
+    if (!e || c->origin == ORIGIN_LOG || !entry_is_dead(e, c->now_ms)) return e;
+    if (c->engine->role == ENGINE_PRIMARY && c->effects) engine_expire_key(c->engine, d, hash, e, c->effects);
+    return NULL;
+}
+
+struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
+{
+    struct entry *e = look_up(c, c->db, hash_of(c, key), key);
+    if (intent != FOR_WRITE) {
+        if (e) c->engine->stats.keyspace_hits++;
+        else c->engine->stats.keyspace_misses++;
+    }
+    if (e && intent == FOR_WRITE) engine_before_change(c->engine, db_id(c->db), key);
+    if (e && intent != FOR_LOOK) entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
+    return e;
+}
+
+bool call_find(struct call *c, struct span key, enum type type, enum intent intent, struct entry **e)
+{
+    *e = call_find_any(c, key, intent);
+    if (!*e || entry_type(*e) == type) return true;
+    reply_wrong_type(c->reply);
+    return false;
+}
+
+struct entry *call_peek(struct call *c, unsigned db, struct span key)
+{
+    struct db *d = engine_db(c->engine, db);
+    assert(d);
+    return look_up(c, d, hash_of(c, key), key);
+}
+
+struct entry *call_put(struct call *c, struct span key, const struct value *v, int64_t expiry)
+{
+    return call_put_in(c, db_id(c->db), key, v, expiry);
+}
+
+struct entry *call_put_in(struct call *c, unsigned db, struct span key, const struct value *v, int64_t expiry)
+{
+    engine_before_change(c->engine, db, key);
+    struct entry *e = db_put_at(c->engine->data->dbs[db], hash_of(c, key), key, v, expiry);
+    entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
+    return e;
+}
+
+bool call_delete(struct call *c, struct span key)
+{
+    engine_before_change(c->engine, db_id(c->db), key);
+    return db_remove_at(c->db, hash_of(c, key), key);
+}
+
+struct entry *call_move(struct call *c, struct span key, unsigned to, struct span to_key)
+{
+    engine_before_change(c->engine, db_id(c->db), key);
+    engine_before_change(c->engine, to, to_key);
+    return db_move(c->db, key, c->engine->data->dbs[to], to_key);
+}
+
+struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry)
+{
+    return db_set_expiry(c->db, e, expiry);
+}
+
+struct entry *call_put_int(struct call *c, struct span key, struct entry *e, int64_t v)
+{
+    int64_t old;
+    if (e && entry_int(e, &old)) {
+        entry_set_int(e, v);
+        return e;
+    }
+    char text[NUM_I64_MAX_TEXT];
+    const struct value value = {.type = TYPE_STRING, .string = span_of(text, num_format_i64(text, v))};
+    return call_put(c, key, &value, e ? entry_expiry(e) : NO_EXPIRY);
+}
+
+struct entry *call_edit_string(struct call *c, struct span key, struct entry *e, size_t n, char **bytes)
+{
+    if (!e) e = call_put(c, key, &(struct value){.type = TYPE_STRING}, NO_EXPIRY);
+    return db_edit_string(c->db, e, n, bytes);
+}
+
+uint64_t call_flush(struct call *c, int db)
+{
+    struct engine *e = c->engine;
+    uint64_t removed = 0;
+    for (unsigned i = 0; i < e->data->count; i++)
+        if (db < 0 || (unsigned)db == i) removed += db_size(e->data->dbs[i]);
+    if (e->traversal) traversal_before_flush(e->traversal, db);
+    for (unsigned i = 0; i < e->data->count; i++)
+        if (db < 0 || (unsigned)db == i) db_clear(e->data->dbs[i]);
+    if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
+    return removed;
+}
+
+void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key)
+{
+    engine_touched(c->engine, db, key);
+    engine_event(c->engine, db, (char)event_class, event, key);
+}
+
+void call_changed(struct call *c, enum event_class event_class, const char *event, struct span key, uint64_t changes)
+{
+    c->changes += changes;
+    call_changed_in(c, db_id(c->db), event_class, event, key);
+}
+
+bool call_remove_if_empty(struct call *c, struct span key, struct entry *e)
+{
+    if (entry_type(e) == TYPE_STRING || object_size(entry_type(e), entry_object(e)) > 0) return false;
+    call_delete(c, key);
+    call_changed(c, EVENT_GENERIC, "del", key, 0);
+    return true;
+}
+
+void call_effect(struct call *c, const struct span *argv, size_t argc)
+{
+    c->effects_listed = true;
+    if (c->effects) effects_add(c->effects, db_id(c->db), argv, argc);
+}
+
+void call_no_effect(struct call *c) { c->effects_listed = true; }
+
+/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
+uint64_t call_random(void *call)
+{
+    const struct call *c = call;
+    uint64_t z = c->engine->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+uint64_t call_random_below(struct call *c, uint64_t bound)
+{
+    assert(bound > 0);
+    /* Reject the incomplete last run, so that every number is equally likely. */
+    const uint64_t reject = (UINT64_MAX - bound + 1) % bound;
+    uint64_t r;
+    do r = call_random(c);
+    while (r < reject);
+    return r % bound;
+}
+
+bool call_is_dead(const struct call *c, const struct entry *e)
+{
+    return c->origin == ORIGIN_CLIENT && entry_is_dead(e, c->now_ms);
+}
+
+bool call_is_past(const struct call *c, int64_t expiry)
+{
+    return expiry <= c->now_ms && c->origin == ORIGIN_CLIENT && c->engine->role == ENGINE_PRIMARY;
+}
+
+size_t call_max_bulk(const struct call *c) { return c->engine->options.max_bulk; }
+const struct encoding_limits *call_limits(const struct call *c) { return &c->engine->options.limits; }
+struct db *call_db(struct call *c, unsigned id) { return engine_db(c->engine, id); }
+const uint8_t *call_hash_key(const struct call *c) { return c->engine->data->hash_key; }

@@ -1,0 +1,53 @@
+/* Reading the arguments of commands: numbers, and what the SCAN family takes. */
+#include "common/call.h"
+
+bool call_int(struct call *c, struct span s, int64_t *v)
+{
+    if (num_parse_i64(s, v)) return true;
+    reply_not_an_integer(c->reply);
+    return false;
+}
+
+bool call_int_in(struct call *c, struct span s, int64_t min, int64_t max, int64_t *v, const char *error)
+{
+    if (num_parse_i64(s, v) && *v >= min && *v <= max) return true;
+    if (error) reply_error(c->reply, "%s", error);
+    else reply_not_an_integer(c->reply);
+    return false;
+}
+
+bool call_double(struct call *c, struct span s, double *v)
+{
+    if (num_parse_double(s, v)) return true;
+    reply_not_a_float(c->reply);
+    return false;
+}
+
+bool call_scan_options(struct call *c, size_t cursor_at, bool with_type, struct scan_options *o)
+{
+    *o = (struct scan_options){.count = 10};
+    if (!num_parse_u64(c->argv[cursor_at], &o->cursor)) {
+        reply_error(c->reply, "ERR invalid cursor");
+        return false;
+    }
+    for (size_t i = cursor_at + 1; i < c->argc; i += 2) {
+        const bool has_value = i + 1 < c->argc;
+        int64_t count;
+        if (has_value && span_is(c->argv[i], "COUNT")) {
+            if (!call_int(c, c->argv[i + 1], &count)) return false;
+            if (count > 0) {
+                o->count = (uint64_t)count;
+                continue;
+            }
+        } else if (has_value && span_is(c->argv[i], "MATCH")) {
+            o->match = c->argv[i + 1];
+            continue;
+        } else if (has_value && with_type && span_is(c->argv[i], "TYPE")) {
+            o->type = c->argv[i + 1];
+            continue;
+        }
+        reply_syntax_error(c->reply);
+        return false;
+    }
+    return true;
+}

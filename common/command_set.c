@@ -1,0 +1,193 @@
+#include "common/command.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "common/num.h"
+
+/* An entry with what it owns. */
+struct node {
+    struct command_entry entry; /* first: entries are cast to their nodes */
+    char name[];
+};
+
+struct command_set {
+    struct command_entry **list; /* top-level ones in the order of addition */
+    size_t count, room;
+    struct command_entry **slots; /* open addressing by the name's hash; a power of two, at most half full */
+    size_t slot_count;
+    uint16_t next_id;
+};
+
+/* FNV-1a of the lower-case name. Names come from clients, but the table holds only ours: nothing to flood. */
+static uint32_t name_hash(struct span name)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < name.n; i++) h = (h ^ (unsigned char)ascii_lower(name.p[i])) * 16777619u;
+    return h ^ h >> 15;
+}
+
+struct command_set *command_set_new(void) { return MEM_NEW(struct command_set); }
+
+static void entry_free(struct command_entry *e)
+{
+    for (size_t i = 0; i < e->sub_count; i++) mem_free((void *)e->subs[i]);
+    mem_free((void *)e->subs);
+    mem_free(e);
+}
+
+void command_set_free(struct command_set *s)
+{
+    if (!s) return;
+    for (size_t i = 0; i < s->count; i++) entry_free(s->list[i]);
+    mem_free(s->list);
+    mem_free(s->slots);
+    mem_free(s);
+}
+
+/* The slot of @name: its entry's, or the empty one where it would go. */
+static size_t slot_of(const struct command_set *s, struct span name)
+{
+    size_t i = name_hash(name) & (s->slot_count - 1);
+    while (s->slots[i] && !span_case_eq(span_str(s->slots[i]->name), name)) i = (i + 1) & (s->slot_count - 1);
+    return i;
+}
+
+static void grow(struct command_set *s)
+{
+    if (s->count == s->room) {
+        s->room = s->room ? s->room * 2 : 64;
+        s->list = mem_realloc(s->list, s->room * sizeof *s->list);
+    }
+    if (s->count * 2 < s->slot_count) return;
+    mem_free(s->slots);
+    s->slot_count = s->slot_count ? s->slot_count * 2 : 128;
+    s->slots = mem_zalloc(s->slot_count, sizeof *s->slots);
+    for (size_t i = 0; i < s->count; i++) s->slots[slot_of(s, span_str(s->list[i]->name))] = s->list[i];
+}
+
+/* True for a command that has keys, but not all of them where first key, last key and step could say so. */
+static bool has_movable_keys(const struct command *row)
+{
+    for (size_t i = 0; i < COMMAND_MAX_KEY_SPECS && row->keys[i].flags; i++)
+        if (row->keys[i].keyword || row->keys[i].counted || row->keys[i].begin == 0) return true;
+    return false;
+}
+
+static struct command_entry *entry_new(struct command_set *s, const struct command *row, uint32_t flags,
+                                       const struct command_entry *parent)
+{
+    const size_t n = strlen(row->name);
+    struct node *node = mem_zalloc(1, sizeof *node + n + 1);
+    for (size_t i = 0; i < n; i++) node->name[i] = ascii_lower(row->name[i]);
+    struct command_entry *e = &node->entry;
+    const struct syntax_size size = syntax_measure(row->syntax);
+    const int least = (int)size.least + (parent ? 2 : 1);
+    *e = (struct command_entry){.row = row,
+                                .flags = row->flags | flags,
+                                .arity = size.more ? -least : least,
+                                .id = s->next_id++,
+                                .parent = parent,
+                                .name = node->name};
+    if (has_movable_keys(row)) e->flags |= CMD_MOVABLE_KEYS;
+    return e;
+}
+
+static void add_subcommands(struct command_set *s, struct command_entry *e, uint32_t flags)
+{
+    size_t n = 0;
+    while (e->row->subcommands[n].name) n++;
+    const struct command_entry **subs = mem_zalloc(n, sizeof *subs);
+    for (size_t i = 0; i < n; i++) subs[i] = entry_new(s, &e->row->subcommands[i], flags, e);
+    e->subs = subs;
+    e->sub_count = n;
+}
+
+void command_set_add(struct command_set *s, const struct command *rows, uint32_t flags)
+{
+    for (const struct command *row = rows; row->name; row++) {
+        grow(s);
+        struct command_entry *e = entry_new(s, row, flags, NULL);
+        if (row->subcommands) add_subcommands(s, e, flags);
+        const size_t slot = slot_of(s, span_str(e->name));
+        assert(!s->slots[slot]); /* no command is declared twice */
+        s->slots[slot] = e;
+        s->list[s->count++] = e;
+    }
+}
+
+const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub)
+{
+    if (s->slot_count == 0) return NULL;
+    const struct command_entry *e = s->slots[slot_of(s, name)];
+    if (!e || e->sub_count == 0) return e;
+    const size_t prefix = strlen(e->name) + 1;
+    for (size_t i = 0; i < e->sub_count; i++)
+        if (span_is(sub, e->subs[i]->name + prefix)) return e->subs[i];
+    return e;
+}
+
+size_t command_count(const struct command_set *s) { return s->count; }
+
+const struct command_entry *command_at(const struct command_set *s, size_t index)
+{
+    assert(index < s->count);
+    return s->list[index];
+}
+
+size_t command_ids(const struct command_set *s) { return s->next_id; }
+
+bool command_arity_fits(const struct command_entry *e, size_t argc)
+{
+    return e->arity < 0 ? argc >= (size_t)-e->arity : argc == (size_t)e->arity;
+}
+
+/* Index of the first argument that the spec's search leads to; 0 if there is none. */
+static size_t spec_first(const struct key_spec *k, const struct span *argv, size_t argc)
+{
+    if (!k->keyword) return (size_t)k->begin;
+    if (k->begin > 0) {
+        for (size_t i = (size_t)k->begin; i + 1 < argc; i++)
+            if (span_is(argv[i], k->keyword)) return i + 1;
+    } else {
+        for (size_t i = argc - (size_t)-k->begin; i >= 1 && i < argc; i--)
+            if (span_is(argv[i], k->keyword)) return i + 1;
+    }
+    return 0;
+}
+
+/* The keys of one spec are argv[*first], argv[*first + step] ... argv[*last]. */
+static bool spec_range(const struct key_spec *k, const struct span *argv, size_t argc, size_t *first, size_t *last)
+{
+    const size_t at = *first;
+    if (k->counted) {
+        int64_t n;
+        const size_t count_at = at + (size_t)k->count_at;
+        if (count_at >= argc || !num_parse_i64(argv[count_at], &n) || n < 0 || n > (int64_t)argc) return false;
+        *first = at + (size_t)k->first_key;
+        *last = *first + (size_t)n * (size_t)k->step - (size_t)k->step;
+        return n == 0 || *last < argc;
+    }
+    if (k->last >= 0) *last = at + (size_t)k->last;
+    else if (k->limit) *last = at + (argc - at) / k->limit - (size_t)-k->last;
+    else *last = argc - (size_t)-k->last;
+    return *last < argc;
+}
+
+long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to,
+                  size_t room)
+{
+    if (!command_arity_fits(e, argc)) return -1;
+    long found = 0;
+    for (size_t i = 0; i < COMMAND_MAX_KEY_SPECS && e->row->keys[i].flags; i++) {
+        const struct key_spec *k = &e->row->keys[i];
+        if (k->begin == 0) continue;
+        size_t first = spec_first(k, argv, argc), last;
+        if (first == 0) continue;
+        if (!spec_range(k, argv, argc, &first, &last)) return -1;
+        for (size_t at = first; at <= last && last < argc; at += (size_t)k->step, found++)
+            if ((size_t)found < room) to[found] = (struct key_ref){(uint32_t)at, k->flags};
+    }
+    return found;
+}

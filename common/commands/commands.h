@@ -1,0 +1,12 @@
+/* The rows of the commands that the engine executes, one array per family, each ended by COMMANDS_END. A family's
+ * file defines its array; a new family is one line here and one in engine_add_commands(). */
+#pragma once
+
+#include "common/command.h"
+
+extern const struct command string_commands[];
+extern const struct command generic_commands[];
+extern const struct command list_commands[];
+extern const struct command set_commands[];
+extern const struct command hash_commands[];
+extern const struct command zset_commands[];

@@ -1,0 +1,29 @@
+#include "common/commands/expiry.h"
+
+static bool refuse(struct call *c)
+{
+    reply_error(c->reply, "ERR invalid expire time in '%s' command", c->command->name);
+    return false;
+}
+
+static bool scale(int64_t v, struct time_unit unit, int64_t base, int64_t *expiry)
+{
+    return !__builtin_mul_overflow(v, unit.ms, expiry) && !__builtin_add_overflow(*expiry, base, expiry);
+}
+
+bool expiry_read(struct call *c, struct span s, struct time_unit unit, int64_t *expiry)
+{
+    int64_t v;
+    if (!call_int(c, s, &v)) return false;
+    if (v <= 0 || !scale(v, unit, unit.absolute ? 0 : c->now_ms, expiry)) return refuse(c);
+    return true;
+}
+
+bool expiry_read_any(struct call *c, struct span s, struct time_unit unit, int64_t *expiry)
+{
+    int64_t v;
+    if (!call_int(c, s, &v)) return false;
+    if (!scale(v, unit, unit.absolute ? 0 : c->now_ms, expiry)) return refuse(c);
+    if (*expiry < 0) *expiry = 0; /* as past as any; NO_EXPIRY is negative */
+    return true;
+}

@@ -1,0 +1,115 @@
+/* Commands on a database as a whole. */
+#include "common/call.h"
+#include "common/commands/generic.h"
+
+void keyspace_select(struct call *c)
+{
+    int64_t id;
+    if (!call_int(c, c->argv[1], &id)) return;
+    if (id < 0 || id >= (int64_t)engine_databases(c->engine)) {
+        reply_error(c->reply, "ERR DB index is out of range");
+        return;
+    }
+    c->session->db = (unsigned)id;
+    reply_ok(c->reply);
+}
+
+void keyspace_dbsize(struct call *c) { reply_int(c->reply, (int64_t)db_size(c->db)); }
+
+/* FLUSHALL and FLUSHDB take how the memory is to be freed; it is freed at once here. */
+static void flush(struct call *c, int db)
+{
+    if (c->argc > 2 || (c->argc == 2 && !span_is(c->argv[1], "SYNC") && !span_is(c->argv[1], "ASYNC"))) {
+        reply_syntax_error(c->reply);
+        return;
+    }
+    /* Logged even if nothing was there: what is flushed is empty everywhere. */
+    c->changes += call_flush(c, db) + 1;
+    reply_ok(c->reply);
+}
+
+void keyspace_flushdb(struct call *c) { flush(c, (int)db_id(c->db)); }
+void keyspace_flushall(struct call *c) { flush(c, -1); }
+
+/* What KEYS and SCAN look for, and what they have found. */
+struct search {
+    struct call *c;
+    struct span pattern; /* p is NULL: everything */
+    enum type type;
+    bool any_type;
+    uint64_t visited, found;
+};
+
+static void visit(void *context, void *item, bool marked)
+{
+    struct search *s = context;
+    const struct entry *e = item;
+    s->visited++;
+    if (marked && call_is_dead(s->c, e)) return;
+    if (!s->any_type && entry_type(e) != s->type) return;
+    if (s->pattern.p && !glob_match(s->pattern, entry_key(e))) return;
+    reply_bulk(s->c->reply, entry_key(e));
+    s->found++;
+}
+
+void keyspace_keys(struct call *c)
+{
+    struct search s = {.c = c, .pattern = c->argv[1], .any_type = true};
+    if (span_eq(s.pattern, SPAN("*"))) s.pattern.p = NULL;
+    const size_t mark = reply_begin(c->reply);
+    uint64_t at = 0;
+    do at = htable_scan(db_table(c->db), at, false, visit, &s);
+    while (at);
+    reply_end_array(c->reply, mark, s.found);
+}
+
+static bool type_of_name(struct span name, enum type *type)
+{
+    for (int t = 0; t < TYPE_COUNT; t++) {
+        if (!span_is(name, type_name((enum type)t))) continue;
+        *type = (enum type)t;
+        return true;
+    }
+    return false;
+}
+
+/* A cursor is a position in hash order, so it stays good whatever happens to the table between two calls. */
+void keyspace_scan(struct call *c)
+{
+    struct scan_options o;
+    if (!call_scan_options(c, 1, true, &o)) return;
+    struct search s = {.c = c, .pattern = o.match, .any_type = !o.type.p};
+    const bool possible = s.any_type || type_of_name(o.type, &s.type);
+    struct buf keys = {0}, *out = c->reply->out;
+    uint64_t at = o.cursor;
+    c->reply->out = &keys;
+    /* Sparse or deleted regions must not make one call long: the buckets are bounded as well. */
+    uint64_t buckets = o.count < UINT64_MAX / 10 ? o.count * 10 : UINT64_MAX;
+    if (at >> HTABLE_POSITION_BITS) at = 0;
+    else do
+            at = htable_scan(db_table(c->db), at, false, visit, &s);
+        while (at && s.visited < o.count && --buckets);
+    c->reply->out = out;
+    reply_array(c->reply, 2);
+    char text[NUM_I64_MAX_TEXT];
+    reply_bulk(c->reply, span_of(text, num_format_u64(text, at)));
+    reply_array(c->reply, possible ? s.found : 0);
+    if (possible) buf_add_span(c->reply->out, buf_span(&keys));
+    buf_free(&keys);
+}
+
+void keyspace_randomkey(struct call *c)
+{
+    enum { TRIES = 100 }; /* on a replica all keys may be dead without being deletable */
+    for (int i = 0; i < TRIES; i++) {
+        const struct entry *e = htable_random(db_table(c->db), call_random, c);
+        if (!e) break;
+        if (call_is_dead(c, e) && i + 1 < TRIES) {
+            call_peek(c, db_id(c->db), entry_key(e));
+            continue;
+        }
+        reply_bulk(c->reply, entry_key(e));
+        return;
+    }
+    reply_null(c->reply);
+}

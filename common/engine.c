@@ -1,0 +1,167 @@
+#include "common/engine_impl.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "common/call.h"
+#include "common/commands/commands.h"
+#include "common/mem.h"
+
+#pragma weak list_commands
+#pragma weak set_commands
+#pragma weak hash_commands
+#pragma weak zset_commands
+
+void engine_add_commands(struct command_set *s)
+{
+    static const struct command *const families[] = {
+        string_commands, generic_commands, list_commands, set_commands, hash_commands, zset_commands,
+    };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (families[i]) command_set_add(s, families[i], CMD_ENGINE);
+}
+
+static struct dataset *dataset_new(const struct engine_options *options)
+{
+    struct dataset *data = mem_zalloc(1, sizeof *data + options->databases * sizeof *data->dbs);
+    memcpy(data->hash_key, options->hash_key, sizeof data->hash_key);
+    data->count = options->databases;
+    for (unsigned i = 0; i < data->count; i++) data->dbs[i] = db_new(i, data->hash_key);
+    return data;
+}
+
+static void dataset_free(struct dataset *data)
+{
+    for (unsigned i = 0; i < data->count; i++) db_free(data->dbs[i]);
+    mem_free(data);
+}
+
+struct engine *engine_new(const struct engine_options *options)
+{
+    assert(options->databases > 0);
+    struct engine *e = MEM_NEW(struct engine);
+    e->data = dataset_new(options);
+    e->options = *options;
+    e->random = options->random_seed;
+    e->commands = command_set_new();
+    engine_add_commands(e->commands);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e) return;
+    assert(!e->traversal);
+    command_set_free(e->commands);
+    dataset_free(e->data);
+    mem_free(e);
+}
+
+/* What a finished handler leaves to be logged: its own effects are listed already, else the request as it came. */
+static void log_request(const struct call *c)
+{
+    if (c->effects_listed || !c->effects) return;
+    if (c->raw.n) effects_add_raw(c->effects, db_id(c->db), c->raw);
+    else effects_add(c->effects, db_id(c->db), c->argv, c->argc);
+}
+
+void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const struct command_entry *command,
+                    const struct request *request, struct reply *reply, struct effects *effects)
+{
+    assert(command->row->run && command_arity_fits(command, request->argc));
+    assert(s->db < e->data->count);
+    struct call c = {.engine = e,
+                     .session = s,
+                     .db = e->data->dbs[s->db],
+                     .command = command,
+                     .argv = request->argv,
+                     .argc = request->argc,
+                     .raw = request->raw,
+                     .now_ms = now_ms,
+                     .origin = ORIGIN_CLIENT,
+                     .reply = reply,
+                     .effects = effects};
+    e->now_ms = now_ms;
+    command->row->run(&c);
+    if (c.changes == 0) return;
+    e->stats.dirty += c.changes;
+    log_request(&c);
+}
+
+/* MULTI and EXEC frame what Redis logs of a transaction. */
+static bool is_frame(struct span name, size_t argc)
+{
+    return argc == 1 && (span_is(name, "MULTI") || span_is(name, "EXEC"));
+}
+
+static enum err replay_failed(struct errmsg *m, const struct span *argv, size_t argc, const char *why, size_t why_len)
+{
+    const struct span key = argc > 1 ? argv[1] : SPAN("");
+    return err_set(m, ERR_CORRUPT, "the logged command %.*s %.*s does not fit the data: %.*s",
+                   (int)(argv[0].n < 32 ? argv[0].n : 32), argv[0].p, (int)(key.n < 64 ? key.n : 64), key.p,
+                   (int)why_len, why);
+}
+
+enum err engine_replay(struct engine *e, struct session *s, const struct span *argv, size_t argc, struct errmsg *m)
+{
+    assert(argc > 0);
+    const struct command_entry *command = command_find(e->commands, argv[0], argc > 1 ? argv[1] : SPAN(""));
+    if (!command || !command->row->run) {
+        if (is_frame(argv[0], argc)) return ERR_OK;
+        return replay_failed(m, argv, argc, "unknown command", 15);
+    }
+    if (!command_arity_fits(command, argc)) return replay_failed(m, argv, argc, "wrong number of arguments", 25);
+    struct buf out = {0};
+    struct reply reply = {.out = &out, .resp = 2};
+    struct call c = {.engine = e,
+                     .session = s,
+                     .db = e->data->dbs[s->db],
+                     .command = command,
+                     .argv = argv,
+                     .argc = argc,
+                     .now_ms = e->now_ms,
+                     .origin = ORIGIN_LOG,
+                     .reply = &reply};
+    command->row->run(&c);
+    e->stats.dirty += c.changes;
+    enum err err = ERR_OK;
+    if (reply.errors) err = replay_failed(m, argv, argc, out.p + 1, out.len - 3);
+    buf_free(&out);
+    return err;
+}
+
+void engine_set_role(struct engine *e, enum engine_role role) { e->role = role; }
+void engine_set_observer(struct engine *e, const struct engine_observer *observer) { e->observer = *observer; }
+struct encoding_limits *engine_limits(struct engine *e) { return &e->options.limits; }
+const struct engine_stats *engine_stats(const struct engine *e) { return &e->stats; }
+
+void engine_reset_stats(struct engine *e)
+{
+    /* dirty counts from the engine's first day: save rules compare it. */
+    e->stats = (struct engine_stats){.dirty = e->stats.dirty};
+}
+
+unsigned engine_databases(const struct engine *e) { return e->data->count; }
+uint64_t engine_keys(const struct engine *e, unsigned db) { return db_size(e->data->dbs[db]); }
+uint64_t engine_expires(const struct engine *e, unsigned db) { return db_expires(e->data->dbs[db]); }
+
+struct db *engine_db(struct engine *e, unsigned id) { return id < e->data->count ? e->data->dbs[id] : NULL; }
+const struct engine_options *engine_options(const struct engine *e) { return &e->options; }
+
+void engine_set_traversal(struct engine *e, struct traversal *t)
+{
+    assert(!e->traversal || !t);
+    e->traversal = t;
+}
+
+const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }
+
+void engine_swap(struct engine *a, struct engine *b)
+{
+    assert(a->data->count == b->data->count);
+    assert(!a->traversal && !b->traversal);
+    struct dataset *data = a->data;
+    a->data = b->data;
+    b->data = data;
+    a->expire = b->expire = (struct expire_cursor){0, 0};
+}

@@ -1,0 +1,58 @@
+/* What an engine consists of, for the files that are the engine; command handlers go through common/call.h. */
+#pragma once
+
+#include "common/engine.h"
+#include "common/keyspace.h"
+#include "common/traversal.h"
+
+/* All databases with the secret that their tables are hashed by: what engine_swap() exchanges. */
+struct dataset {
+    uint8_t hash_key[HTABLE_KEY_BYTES];
+    unsigned count;
+    struct db *dbs[];
+};
+
+/* Where the walk in search of dead keys stands. */
+struct expire_cursor {
+    unsigned db;
+    uint64_t position;
+};
+
+struct engine {
+    struct dataset *data;
+    struct engine_options options; /* the hash key in it is the first data set's */
+    struct traversal *traversal;   /* NULL: none is under way */
+    enum engine_role role;
+    struct engine_observer observer;
+    struct engine_stats stats;
+    uint64_t random; /* state of the generator */
+    int64_t now_ms;  /* the latest time that came in; replay has none of its own */
+    struct expire_cursor expire;
+    struct command_set *commands; /* for replay */
+};
+
+/* Delete a key whose time has come, by the clock of a primary, and log that. */
+void engine_expire_key(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, struct effects *effects);
+
+static inline bool entry_is_dead(const struct entry *e, int64_t now_ms)
+{
+    const int64_t expiry = entry_expiry(e);
+    return expiry != NO_EXPIRY && expiry < now_ms;
+}
+
+/* To be called before any part of a key changes, or it appears or goes. */
+static inline void engine_before_change(const struct engine *e, unsigned db, struct span key)
+{
+    if (e->traversal) traversal_before_change(e->traversal, db, key);
+}
+
+static inline void engine_touched(const struct engine *e, unsigned db, struct span key)
+{
+    if (e->observer.touched) e->observer.touched(e->observer.context, db, key);
+}
+
+static inline void engine_event(const struct engine *e, unsigned db, char event_class, const char *name,
+                                struct span key)
+{
+    if (e->observer.event) e->observer.event(e->observer.context, db, event_class, name, key);
+}

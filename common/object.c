@@ -1,0 +1,77 @@
+/* What the four kinds of collections have in common, chosen by type. */
+#include <assert.h>
+
+#include "common/keyspace.h"
+#include "common/types/hash.h"
+#include "common/types/list.h"
+#include "common/types/set.h"
+#include "common/types/zset.h"
+
+void object_free(enum type type, void *object)
+{
+    switch (type) {
+    case TYPE_LIST: list_free(object); return;
+    case TYPE_SET: set_free(object); return;
+    case TYPE_ZSET: zset_free(object); return;
+    case TYPE_HASH: hash_free(object); return;
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(!"a collection");
+}
+
+void *object_dup(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_LIST: return list_dup(object);
+    case TYPE_SET: return set_dup(object);
+    case TYPE_ZSET: return zset_dup(object);
+    case TYPE_HASH: return hash_dup(object);
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(!"a collection");
+    return NULL;
+}
+
+uint64_t object_size(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_LIST: return list_size(object);
+    case TYPE_SET: return set_size(object);
+    case TYPE_ZSET: return zset_size(object);
+    case TYPE_HASH: return hash_size(object);
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(!"a collection");
+    return 0;
+}
+
+size_t object_bytes(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_LIST: return list_bytes(object);
+    case TYPE_SET: return set_bytes(object);
+    case TYPE_ZSET: return zset_bytes(object);
+    case TYPE_HASH: return hash_bytes(object);
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(!"a collection");
+    return 0;
+}
+
+const char *object_encoding(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_LIST: return list_encoding(object);
+    case TYPE_SET: return set_encoding(object);
+    case TYPE_ZSET: return zset_encoding(object);
+    case TYPE_HASH: return hash_encoding(object);
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(!"a collection");
+    return NULL;
+}
