@@ -28,6 +28,7 @@
 #include "replication/manifest.h"
 
 struct log;
+struct rdb_source; /* common/rdb.h */
 
 enum log_sync_policy { LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC, LOG_SYNC_NO };
 
@@ -51,11 +52,11 @@ struct log_options {
     void *context;
     const struct io_ops *io; /* NULL: the real ones */
 };
-#define LOG_OPTIONS_DEFAULT                                                                                  \
-    {                                                                                                        \
-        .append_dir = "appendonlydir", .append_name = "appendonly.aof", .dump_name = "dump.rdb",             \
-        .files = true, .sync = LOG_SYNC_EVERYSEC, .load_truncated = true,                                    \
-        .retain_bytes = UINT64_C(256) << 20, .retain_ms = INT64_C(3600) * 1000                               \
+#define LOG_OPTIONS_DEFAULT                                                                                     \
+    {                                                                                                           \
+        .append_dir = "appendonlydir", .append_name = "appendonly.aof", .dump_name = "dump.rdb", .files = true, \
+        .sync = LOG_SYNC_EVERYSEC, .load_truncated = true, .retain_bytes = UINT64_C(256) << 20,                 \
+        .retain_ms = INT64_C(3600) * 1000                                                                       \
     }
 
 /* Options are copied (the strings too). Takes an advisory lock on @dir and counts up the incarnation.
@@ -66,9 +67,9 @@ MUST_USE enum err log_open(const struct log_options *options, struct log **log, 
 /* Where what is on disk goes. Any error that a member returns ends the load. */
 struct log_loader {
     void *context;
-    /* A piece of an RDB file. *used is less than piece.n, and *done true, where the RDB ends inside the
-     * piece. A last call with an empty piece follows at the end of the file if *done was never set. */
-    enum err (*rdb)(void *context, struct span piece, size_t *used, bool *done, struct errmsg *m);
+    /* A base in RDB format is to be pulled from @source (rdb_load() does). *used: its length in bytes; an old-style
+     * AOF goes on behind it. */
+    enum err (*rdb)(void *context, const struct rdb_source *source, uint64_t *used, struct errmsg *m);
     /* One effect. SELECT comes through here as well; MULTI and EXEC of a Redis do not. */
     enum err (*command)(void *context, const struct span *argv, size_t argc, struct errmsg *m);
     /* About every 4 MB and at the end. May be NULL. */
@@ -189,7 +190,8 @@ struct log_base {
 MUST_USE enum err log_base_open(struct log *log, struct log_base *b, struct errmsg *m);
 void log_base_close(struct log_base *b);
 
-/* Keep the segments at and behind an offset on disk, beyond what retention would. Any thread. */
+/* Keep what lies at and behind an offset on disk, beyond what retention would: segments, and a base of that offset or a
+ * later one. Any thread. */
 struct log_pin {
     struct log_pin *prev, *next;
     uint64_t offset;
