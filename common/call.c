@@ -21,13 +21,11 @@ static uint64_t hash_of(struct call *c, struct span key)
     return hash;
 }
 
-void engine_expire_key(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, struct effects *effects)
+void engine_remove_dead(struct engine *e, struct db *d, uint64_t hash, struct entry *entry)
 {
     const struct span key = entry_key(entry);
     engine_before_change(e, db_id(d), key);
     engine_touched(e, db_id(d), key);
-    const struct span del[] = {SPAN("DEL"), key};
-    if (effects) effects_add(effects, db_id(d), del, 2);
     engine_event(e, db_id(d), EVENT_EXPIRED, "expired", key);
     e->stats.expired_keys++;
     e->stats.dirty++;
@@ -41,7 +39,11 @@ static struct entry *look_up(struct call *c, struct db *d, uint64_t hash, struct
 {
     struct entry *e = db_find_at(d, hash, key);
     if (!e || c->origin == ORIGIN_LOG || !entry_is_dead(e, c->now_ms)) return e;
-    if (c->engine->role == ENGINE_PRIMARY && c->effects) engine_expire_key(c->engine, d, hash, e, c->effects);
+    if (c->engine->role == ENGINE_PRIMARY && c->effects) {
+        const struct span del[] = {SPAN("DEL"), key};
+        effects_add(c->effects, db_id(d), del, 2);
+        engine_remove_dead(c->engine, d, hash, e);
+    }
     return NULL;
 }
 

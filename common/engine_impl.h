@@ -31,8 +31,8 @@ struct engine {
     struct command_set *commands; /* for replay */
 };
 
-/* Delete a key whose time has come, by the clock of a primary, and log that. */
-void engine_expire_key(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, struct effects *effects);
+/* Delete a key whose time has come. The caller logs that, before. */
+void engine_remove_dead(struct engine *e, struct db *d, uint64_t hash, struct entry *entry);
 
 static inline bool entry_is_dead(const struct entry *e, int64_t now_ms)
 {

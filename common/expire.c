@@ -1,0 +1,90 @@
+/* Active expiry: dead keys that nobody touches are found by walking the marked slots of the tables.
+ *
+ * A round walks on from where the last one stopped. It goes on as long as it keeps finding dead keys in more than a
+ * tenth of what it looks at, and stops early where there are few; so where nothing is dead it costs next to nothing,
+ * and after a mass of keys died at once it uses its whole budget, round after round, until few of them are left. */
+#include "common/call.h"
+#include "common/engine_impl.h"
+
+enum {
+    BATCH = 64,           /* keys that one DEL names */
+    SAMPLE = 20,          /* marked keys to look at before the share of dead ones is judged */
+    DEAD_SHARE = 10,      /* one in so many */
+    BUCKETS_PER_UNIT = 4, /* passing an empty bucket costs a fraction of what looking at a key does */
+    RESIZE_STEPS = 8,
+};
+
+/* What one stretch of the walk found. Keys stay where they are until the table is changed. */
+struct harvest {
+    int64_t now_ms;
+    uint64_t looked_at, dead;
+    struct entry *found[BATCH];
+    size_t count;
+};
+
+static void look_at(void *context, void *item, bool marked)
+{
+    struct harvest *h = context;
+    struct entry *e = item;
+    (void)marked;
+    h->looked_at++;
+    if (!entry_is_dead(e, h->now_ms)) return;
+    h->dead++;
+    if (h->count < BATCH) h->found[h->count++] = e;
+}
+
+/* Delete what was found, and log it as one DEL. */
+static void reap(struct engine *e, struct db *d, struct harvest *h, struct effects *effects)
+{
+    struct span argv[1 + BATCH] = {SPAN("DEL")};
+    if (h->count == 0) return;
+    for (size_t i = 0; i < h->count; i++) argv[1 + i] = entry_key(h->found[i]);
+    if (effects) effects_add(effects, db_id(d), argv, 1 + h->count);
+    for (size_t i = 0; i < h->count; i++) engine_remove_dead(e, d, db_hash(d, argv[1 + i]), h->found[i]);
+    h->count = 0;
+}
+
+/* One stretch in the database where the walk stands: until a batch is nearly full, the sample is taken, or the table
+ * ends. Returns what it cost. */
+static unsigned walk(struct engine *e, struct harvest *h, unsigned budget, struct effects *effects)
+{
+    enum { BUCKET_MAX = 24 }; /* leave room for what one more bucket may hold; more waits for the next round */
+    struct db *d = e->data->dbs[e->expire.db];
+    unsigned buckets = 0;
+    const uint64_t before = h->looked_at;
+    uint64_t at = e->expire.position;
+    do {
+        at = htable_scan(db_table(d), at, true, look_at, h);
+        buckets++;
+    } while (at && h->count < BATCH - BUCKET_MAX && h->looked_at - before < SAMPLE && buckets < budget);
+    reap(e, d, h, effects);
+    e->expire.position = at;
+    if (at == 0) e->expire.db = (e->expire.db + 1) % e->data->count;
+    return (unsigned)(h->looked_at - before) + buckets / BUCKETS_PER_UNIT + 1;
+}
+
+/* True if the budget ended before the dead became few. */
+static bool expire_some(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)
+{
+    struct harvest h = {.now_ms = now_ms};
+    unsigned used = 0, empty = 0;
+    while (used < budget && empty < e->data->count) {
+        if (db_expires(e->data->dbs[e->expire.db]) == 0) {
+            e->expire = (struct expire_cursor){(e->expire.db + 1) % e->data->count, 0};
+            empty++;
+            continue;
+        }
+        empty = 0;
+        used += walk(e, &h, budget - used, effects);
+        if (h.looked_at >= SAMPLE && h.dead * DEAD_SHARE < h.looked_at) return false;
+    }
+    return h.dead > 0 && h.dead * DEAD_SHARE >= h.looked_at;
+}
+
+bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)
+{
+    e->now_ms = now_ms;
+    bool more = e->role == ENGINE_PRIMARY && expire_some(e, now_ms, budget, effects);
+    for (unsigned i = 0; i < e->data->count; i++) more |= db_resize_step(e->data->dbs[i], RESIZE_STEPS);
+    return more;
+}
