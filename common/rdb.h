@@ -56,13 +56,14 @@ struct rdb_source {
 
 /* Where the data goes. */
 struct rdb_target {
-    void *context;
-    struct db *(*db)(void *context, uint64_t id); /* NULL: there is no such database */
+    struct db *(*db)(void *db_context, uint64_t id); /* NULL: there is no such database */
+    void *db_context;
     /* An aux field; may be NULL. The spans are borrowed. An error ends the load. */
-    enum err (*aux)(void *context, struct span name, struct span value, struct errmsg *m);
-    const uint8_t *hash_key;                 /* for the tables of collections */
+    enum err (*aux)(void *aux_context, struct span name, struct span value, struct errmsg *m);
+    void *aux_context;
+    const uint8_t *hash_key; /* for the tables of collections */
     const struct encoding_limits *limits;
-    size_t max_string;                       /* the longest string that is taken */
+    size_t max_string; /* the longest string that is taken */
 };
 
 struct rdb_loaded {
@@ -79,11 +80,10 @@ struct rdb_loaded {
  *         ERR_FOREIGN    not an RDB file, a version above 11, a kind of data that is not supported, or a database
  *                        that the target does not have; the message names it.
  *         others         from the source and from aux(). */
-MUST_USE enum err rdb_load(const struct rdb_source *source, const struct rdb_target *target, struct rdb_loaded *loaded,
-                           struct errmsg *m);
+MUST_USE enum err rdb_load(const struct rdb_source *source, const struct rdb_target *target,
+                           struct rdb_loaded *loaded, struct errmsg *m);
 
-/* A target that fills the databases of @e, which are empty. The caller may set context and aux of the result if it
- * wants aux fields: db() of this target is engine_db() of the @e in `context`, so it wraps that then. */
+/* A target that fills the databases of @e, which are empty. The caller adds aux() if it wants the fields. */
 struct rdb_target rdb_target_engine(struct engine *e);
 
 /* A source over bytes in memory; the span outlives the source. */

@@ -168,7 +168,7 @@ bool list_pop(struct list *l, enum list_end end, struct buf *to)
     struct node *n = seek(l, end == LIST_HEAD ? 0 : -1, &at);
     if (!n) return false;
     char scratch[NUM_I64_MAX_TEXT];
-    buf_add_span(to, element_at(n, at, scratch));
+    if (to) buf_add_span(to, element_at(n, at, scratch));
     remove_in_node(l, n, &at, 1);
     return true;
 }

@@ -16,7 +16,7 @@ struct list *list_dup(const struct list *l);
 
 uint64_t list_size(const struct list *l);
 void list_push(struct list *l, enum list_end end, struct span element, const struct encoding_limits *limits);
-/* Append the element to @to and remove it; false if the list is empty. */
+/* Append the element to @to (which may be NULL) and remove it; false if the list is empty. */
 bool list_pop(struct list *l, enum list_end end, struct buf *to);
 
 /* Index from 0, or from -1 backwards. The element is borrowed or formatted into @scratch (NUM_I64_MAX_TEXT). */

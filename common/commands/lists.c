@@ -1,0 +1,446 @@
+/* LPUSH and its family: commands on lists. */
+#include <assert.h>
+
+#include "common/call.h"
+#include "common/commands/commands.h"
+#include "common/types/list.h"
+
+static const char *push_event(enum list_end end) { return end == LIST_HEAD ? "lpush" : "rpush"; }
+static const char *pop_event(enum list_end end) { return end == LIST_HEAD ? "lpop" : "rpop"; }
+
+/* The list at @key for reading; NULL: there is none, or the error was replied (*failed says which). */
+static const struct list *find_for_read(struct call *c, struct span key, bool *failed)
+{
+    struct entry *e;
+    *failed = !call_find(c, key, TYPE_LIST, FOR_READ, &e);
+    return *failed || !e ? NULL : entry_object(e);
+}
+
+static struct list *put_list(struct call *c, struct span key)
+{
+    const struct value v = {.type = TYPE_LIST, .list = list_new()};
+    (void)call_put(c, key, &v, NO_EXPIRY);
+    return v.list;
+}
+
+/* Look the key up again, because entries move, and remove it if its list is empty now. */
+static void remove_if_empty(struct call *c, struct span key)
+{
+    struct entry *e = call_find_any(c, key, FOR_WRITE);
+    (void)call_remove_if_empty(c, key, e);
+}
+
+/* Indexes as clients give them, from 0 or from -1 backwards, as [*from, *to) within a list of @size. */
+static void clamp_range(uint64_t size, int64_t first, int64_t last, uint64_t *from, uint64_t *to)
+{
+    const int64_t n = (int64_t)size;
+    if (first < 0) first = first < -n ? 0 : first + n;
+    if (last < 0) last = last < -n ? -1 : last + n;
+    if (last >= n) last = n - 1;
+    *from = first > last ? 0 : (uint64_t)first;
+    *to = first > last ? 0 : (uint64_t)last + 1;
+}
+
+static void push(struct call *c, enum list_end end, bool only_if_there)
+{
+    struct entry *e;
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    if (!e && only_if_there) {
+        reply_int(c->reply, 0);
+        return;
+    }
+    struct list *l = e ? entry_object(e) : put_list(c, c->argv[1]);
+    for (size_t i = 2; i < c->argc; i++) list_push(l, end, c->argv[i], call_limits(c));
+    call_changed(c, EVENT_LIST, push_event(end), c->argv[1], c->argc - 2);
+    reply_int(c->reply, (int64_t)list_size(l));
+}
+
+static void lpush(struct call *c) { push(c, LIST_HEAD, false); }
+static void rpush(struct call *c) { push(c, LIST_TAIL, false); }
+static void lpushx(struct call *c) { push(c, LIST_HEAD, true); }
+static void rpushx(struct call *c) { push(c, LIST_TAIL, true); }
+
+/* Reply the @n elements of @l that stand from @end on, as an array. */
+static void reply_elements(struct call *c, const struct list *l, enum list_end end, uint64_t n)
+{
+    struct list_iter i;
+    struct span s;
+    char scratch[NUM_I64_MAX_TEXT];
+    reply_array(c->reply, n);
+    list_iter_begin(&i, l, end == LIST_HEAD ? 0 : -1, end == LIST_TAIL);
+    for (; n > 0 && list_iter_next(&i, &s, scratch); n--) reply_bulk(c->reply, s);
+}
+
+/* Reply and remove @n elements at one end. */
+static void pop_elements(struct call *c, struct span key, struct entry *e, enum list_end end, uint64_t n)
+{
+    struct list *l = entry_object(e);
+    reply_elements(c, l, end, n);
+    list_remove_range(l, end == LIST_HEAD ? 0 : list_size(l) - n, n);
+    call_changed(c, EVENT_LIST, pop_event(end), key, n);
+    (void)call_remove_if_empty(c, key, e);
+}
+
+static void pop_one(struct call *c, struct entry *e, enum list_end end)
+{
+    struct list *l = entry_object(e);
+    struct span s;
+    char scratch[NUM_I64_MAX_TEXT];
+    const bool there = list_get(l, end == LIST_HEAD ? 0 : -1, &s, scratch);
+    assert(there);
+    reply_bulk(c->reply, s);
+    (void)list_pop(l, end, NULL);
+    call_changed(c, EVENT_LIST, pop_event(end), c->argv[1], 1);
+    (void)call_remove_if_empty(c, c->argv[1], e);
+}
+
+static void pop(struct call *c, enum list_end end)
+{
+    struct entry *e;
+    int64_t count = 1;
+    const bool counted = c->argc > 2;
+    if (c->argc > 3) {
+        reply_error(c->reply, "ERR wrong number of arguments for '%s' command", pop_event(end));
+        return;
+    }
+    if (counted && !call_int_in(c, c->argv[2], 0, INT64_MAX, &count, "ERR value is out of range, must be positive"))
+        return;
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    if (!e) {
+        if (counted) reply_null_array(c->reply);
+        else reply_null(c->reply);
+    } else if (!counted) {
+        pop_one(c, e, end);
+    } else if (count == 0) {
+        reply_array(c->reply, 0);
+    } else {
+        const uint64_t size = list_size(entry_object(e));
+        pop_elements(c, c->argv[1], e, end, (uint64_t)count < size ? (uint64_t)count : size);
+    }
+}
+
+static void lpop(struct call *c) { pop(c, LIST_HEAD); }
+static void rpop(struct call *c) { pop(c, LIST_TAIL); }
+
+static void llen(struct call *c)
+{
+    bool failed;
+    const struct list *l = find_for_read(c, c->argv[1], &failed);
+    if (!failed) reply_int(c->reply, l ? (int64_t)list_size(l) : 0);
+}
+
+static void lrange(struct call *c)
+{
+    int64_t first, last;
+    bool failed;
+    if (!call_int(c, c->argv[2], &first) || !call_int(c, c->argv[3], &last)) return;
+    const struct list *l = find_for_read(c, c->argv[1], &failed);
+    if (failed) return;
+    uint64_t from = 0, to = 0;
+    if (l) clamp_range(list_size(l), first, last, &from, &to);
+    reply_array(c->reply, to - from);
+    if (from == to) return;
+    struct list_iter i;
+    struct span s;
+    char scratch[NUM_I64_MAX_TEXT];
+    list_iter_begin(&i, l, (int64_t)from, false);
+    for (; from < to && list_iter_next(&i, &s, scratch); from++) reply_bulk(c->reply, s);
+}
+
+static void lindex(struct call *c)
+{
+    int64_t index;
+    bool failed;
+    struct span s;
+    char scratch[NUM_I64_MAX_TEXT];
+    const struct list *l = find_for_read(c, c->argv[1], &failed);
+    if (failed) return;
+    if (!l) reply_null(c->reply);
+    else if (!call_int(c, c->argv[2], &index)) return;
+    else if (list_get(l, index, &s, scratch)) reply_bulk(c->reply, s);
+    else reply_null(c->reply);
+}
+
+static void lset(struct call *c)
+{
+    struct entry *e;
+    int64_t index;
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    if (!e) {
+        reply_error(c->reply, "ERR no such key");
+        return;
+    }
+    if (!call_int(c, c->argv[2], &index)) return;
+    if (!list_set(entry_object(e), index, c->argv[3], call_limits(c))) {
+        reply_error(c->reply, "ERR index out of range");
+        return;
+    }
+    call_changed(c, EVENT_LIST, "lset", c->argv[1], 1);
+    reply_ok(c->reply);
+}
+
+static void linsert(struct call *c)
+{
+    struct entry *e;
+    const bool after = span_is(c->argv[2], "AFTER");
+    if (!after && !span_is(c->argv[2], "BEFORE")) {
+        reply_syntax_error(c->reply);
+        return;
+    }
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    if (!e) {
+        reply_int(c->reply, 0);
+    } else if (!list_insert(entry_object(e), c->argv[3], after, c->argv[4], call_limits(c))) {
+        reply_int(c->reply, -1);
+    } else {
+        call_changed(c, EVENT_LIST, "linsert", c->argv[1], 1);
+        reply_int(c->reply, (int64_t)list_size(entry_object(e)));
+    }
+}
+
+static void lrem(struct call *c)
+{
+    struct entry *e;
+    int64_t count;
+    if (!call_int(c, c->argv[2], &count)) return;
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    uint64_t removed = 0;
+    if (e) {
+        const uint64_t most = count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
+        removed = list_remove_equal(entry_object(e), c->argv[3], count < 0 ? LIST_TAIL : LIST_HEAD, most);
+    }
+    if (removed > 0) {
+        call_changed(c, EVENT_LIST, "lrem", c->argv[1], removed);
+        (void)call_remove_if_empty(c, c->argv[1], e);
+    }
+    reply_int(c->reply, (int64_t)removed);
+}
+
+static void ltrim(struct call *c)
+{
+    struct entry *e;
+    int64_t first, last;
+    if (!call_int(c, c->argv[2], &first) || !call_int(c, c->argv[3], &last)) return;
+    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
+    if (e) {
+        struct list *l = entry_object(e);
+        const uint64_t size = list_size(l);
+        uint64_t from, to;
+        clamp_range(size, first, last, &from, &to);
+        list_remove_range(l, to, size - to);
+        list_remove_range(l, 0, from);
+        call_changed(c, EVENT_LIST, "ltrim", c->argv[1], size - (to - from));
+        (void)call_remove_if_empty(c, c->argv[1], e);
+    }
+    reply_ok(c->reply);
+}
+
+/* LEFT or RIGHT; the syntax error is replied if it is neither. */
+static bool end_of(struct call *c, struct span word, enum list_end *end)
+{
+    *end = span_is(word, "RIGHT") ? LIST_TAIL : LIST_HEAD;
+    if (*end == LIST_TAIL || span_is(word, "LEFT")) return true;
+    reply_syntax_error(c->reply);
+    return false;
+}
+
+static void move(struct call *c, enum list_end from_end, enum list_end to_end)
+{
+    const struct span from_key = c->argv[1], to_key = c->argv[2];
+    struct entry *e;
+    if (!call_find(c, from_key, TYPE_LIST, FOR_WRITE, &e)) return;
+    if (!e) {
+        reply_null(c->reply);
+        return;
+    }
+    struct list *from = entry_object(e);
+    if (!call_find(c, to_key, TYPE_LIST, FOR_WRITE, &e)) return;
+    struct list *to = e ? entry_object(e) : put_list(c, to_key);
+    struct buf element = {0};
+    const bool popped = list_pop(from, from_end, &element);
+    assert(popped);
+    list_push(to, to_end, buf_span(&element), call_limits(c));
+    reply_bulk(c->reply, buf_span(&element));
+    buf_free(&element);
+    call_changed(c, EVENT_LIST, push_event(to_end), to_key, 1);
+    call_changed(c, EVENT_LIST, pop_event(from_end), from_key, 0);
+    if (list_size(from) == 0) remove_if_empty(c, from_key);
+}
+
+static void lmove(struct call *c)
+{
+    enum list_end from, to;
+    if (end_of(c, c->argv[3], &from) && end_of(c, c->argv[4], &to)) move(c, from, to);
+}
+
+static void rpoplpush(struct call *c) { move(c, LIST_TAIL, LIST_HEAD); }
+
+/* What LPOS looks for. */
+struct pos_query {
+    int64_t rank;    /* which match to begin with, from 1, or from -1 backwards */
+    int64_t count;   /* matches to reply; 0: all; -1: one, not as an array */
+    int64_t compare; /* elements to look at; 0: all */
+};
+
+static bool pos_options(struct call *c, struct pos_query *q)
+{
+    *q = (struct pos_query){.rank = 1, .count = -1};
+    for (size_t i = 3; i < c->argc; i += 2) {
+        const struct span option = c->argv[i];
+        const bool has_value = i + 1 < c->argc;
+        if (has_value && span_is(option, "RANK")) {
+            if (!call_int(c, c->argv[i + 1], &q->rank)) return false;
+            if (q->rank == 0) {
+                reply_error(c->reply,
+                            "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second "
+                            "... or use negative to start from the end of the list");
+                return false;
+            }
+        } else if (has_value && span_is(option, "COUNT")) {
+            if (!call_int_in(c, c->argv[i + 1], 0, INT64_MAX, &q->count, "ERR COUNT can't be negative")) return false;
+        } else if (has_value && span_is(option, "MAXLEN")) {
+            if (!call_int_in(c, c->argv[i + 1], 0, INT64_MAX, &q->compare, "ERR MAXLEN can't be negative"))
+                return false;
+        } else {
+            reply_syntax_error(c->reply);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reply the indexes of the matches; returns how many. */
+static size_t reply_matches(struct call *c, const struct list *l, const struct pos_query *q)
+{
+    const bool backwards = q->rank < 0;
+    const uint64_t pass = (backwards ? 0 - (uint64_t)q->rank : (uint64_t)q->rank) - 1;
+    const uint64_t wanted = q->count < 0 ? 1 : q->count == 0 ? UINT64_MAX : (uint64_t)q->count;
+    const uint64_t size = list_size(l);
+    const uint64_t compare = q->compare > 0 && (uint64_t)q->compare < size ? (uint64_t)q->compare : size;
+    struct list_iter i;
+    struct span s;
+    char scratch[NUM_I64_MAX_TEXT];
+    uint64_t matches = 0, replied = 0;
+    list_iter_begin(&i, l, backwards ? -1 : 0, backwards);
+    for (uint64_t at = 0; at < compare && replied < wanted && list_iter_next(&i, &s, scratch); at++) {
+        if (!span_eq(s, c->argv[2]) || matches++ < pass) continue;
+        reply_int(c->reply, (int64_t)(backwards ? size - 1 - at : at));
+        replied++;
+    }
+    return (size_t)replied;
+}
+
+static void lpos(struct call *c)
+{
+    struct pos_query q;
+    bool failed;
+    if (!pos_options(c, &q)) return;
+    const struct list *l = find_for_read(c, c->argv[1], &failed);
+    if (failed) return;
+    if (q.count >= 0) {
+        const size_t mark = reply_begin(c->reply);
+        reply_end_array(c->reply, mark, l ? reply_matches(c, l, &q) : 0);
+    } else if (!l || reply_matches(c, l, &q) == 0) {
+        reply_null(c->reply);
+    }
+}
+
+/* Pop from the first of the @n keys from @keys on that holds a list. */
+static void pop_first(struct call *c, const struct span *keys, size_t n, enum list_end end, uint64_t count)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct entry *e;
+        if (!call_find(c, keys[i], TYPE_LIST, FOR_WRITE, &e)) return;
+        if (!e) continue;
+        const uint64_t size = list_size(entry_object(e));
+        if (count > size) count = size;
+        reply_array(c->reply, 2);
+        reply_bulk(c->reply, keys[i]);
+        pop_elements(c, keys[i], e, end, count);
+        char text[NUM_I64_MAX_TEXT];
+        const struct span effect[] = {end == LIST_HEAD ? SPAN("LPOP") : SPAN("RPOP"), keys[i],
+                                      span_of(text, num_format_u64(text, count))};
+        call_effect(c, effect, 3);
+        return;
+    }
+    reply_null_array(c->reply);
+}
+
+static void lmpop(struct call *c)
+{
+    int64_t n, count = 1;
+    enum list_end end;
+    if (!call_int_in(c, c->argv[1], 1, INT64_MAX, &n, "ERR numkeys should be greater than 0")) return;
+    if ((uint64_t)n >= c->argc - 2) { /* the end stands behind the keys */
+        reply_syntax_error(c->reply);
+        return;
+    }
+    const size_t at = (size_t)n + 2;
+    if (!end_of(c, c->argv[at], &end)) return;
+    if (c->argc > at + 1) {
+        if (c->argc == at + 2 || !span_is(c->argv[at + 1], "COUNT")) {
+            reply_syntax_error(c->reply);
+            return;
+        }
+        if (!call_int_in(c, c->argv[at + 2], 1, INT64_MAX, &count, "ERR count should be greater than 0")) return;
+        if (c->argc > at + 3) {
+            reply_syntax_error(c->reply);
+            return;
+        }
+    }
+    pop_first(c, c->argv + 2, (size_t)n, end, (uint64_t)count);
+}
+
+const struct command list_commands[] = {
+    COMMAND("LINDEX", "key index", "Read the element at an index, counted from 0, or from -1 backwards.", "1.0.0",
+            "O(N) where N is the number of nodes of the list up to the index", CMD_READONLY, ACL_LIST,
+            KEYS(KEY_RO | KEY_ACCESS, 1), lindex),
+    COMMAND("LINSERT", "key BEFORE|AFTER pivot element",
+            "Insert an element beside the first one that equals another.", "2.2.0",
+            "O(N) where N is the number of elements up to the pivot", CMD_WRITE | CMD_DENYOOM, ACL_LIST,
+            KEYS(KEY_RW | KEY_INSERT, 1), linsert),
+    COMMAND("LLEN", "key", "Number of elements of a list.", "1.0.0", "O(1)", CMD_READONLY | CMD_FAST, ACL_LIST,
+            KEYS(KEY_RO, 1), llen),
+    COMMAND("LMOVE", "source destination LEFT|RIGHT LEFT|RIGHT",
+            "Take an element from an end of one list to an end of another, or of the same.", "6.2.0", "O(1)",
+            CMD_WRITE | CMD_DENYOOM, ACL_LIST,
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), lmove),
+    COMMAND("LMPOP", "numkeys key+ LEFT|RIGHT [COUNT count]",
+            "Take elements from the first of several lists that has any.", "7.0.0",
+            "O(N+M) where N is the number of keys and M of elements taken", CMD_WRITE | CMD_MOVABLE_KEYS, ACL_LIST,
+            KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), lmpop),
+    COMMAND("LPOP", "key [count]", "Take elements from the head of a list.", "1.0.0",
+            "O(N) where N is the number of elements taken", CMD_WRITE | CMD_FAST, ACL_LIST,
+            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), lpop),
+    COMMAND("LPOS", "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+            "Find the indexes of the elements that equal another.", "6.0.6",
+            "O(N) where N is the number of elements looked at", CMD_READONLY, ACL_LIST, KEYS(KEY_RO | KEY_ACCESS, 1),
+            lpos),
+    COMMAND("LPUSH", "key element+", "Put elements before the head of a list, one after the other.", "1.0.0",
+            "O(1) per element", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_LIST, KEYS(KEY_RW | KEY_INSERT, 1), lpush),
+    COMMAND("LPUSHX", "key element+", "Put elements before the head of a list, if it exists.", "2.2.0",
+            "O(1) per element", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_LIST, KEYS(KEY_RW | KEY_INSERT, 1), lpushx),
+    COMMAND("LRANGE", "key start stop", "Read the elements from one index up to and with another.", "1.0.0",
+            "O(S+N) where S is the number of nodes up to the start and N of elements read", CMD_READONLY, ACL_LIST,
+            KEYS(KEY_RO | KEY_ACCESS, 1), lrange),
+    COMMAND("LREM", "key count element", "Remove elements that equal another, seen from the head or the tail.",
+            "1.0.0", "O(N) where N is the number of elements looked at", CMD_WRITE, ACL_LIST,
+            KEYS(KEY_RW | KEY_DELETE, 1), lrem),
+    COMMAND("LSET", "key index element", "Overwrite the element at an index.", "1.0.0",
+            "O(N) where N is the number of nodes of the list up to the index", CMD_WRITE | CMD_DENYOOM, ACL_LIST,
+            KEYS(KEY_RW | KEY_UPDATE, 1), lset),
+    COMMAND("LTRIM", "key start stop", "Remove all elements but those from one index up to and with another.",
+            "1.0.0", "O(N) where N is the number of elements removed", CMD_WRITE, ACL_LIST,
+            KEYS(KEY_RW | KEY_DELETE, 1), ltrim),
+    COMMAND("RPOP", "key [count]", "Take elements from the tail of a list.", "1.0.0",
+            "O(N) where N is the number of elements taken", CMD_WRITE | CMD_FAST, ACL_LIST,
+            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), rpop),
+    COMMAND("RPOPLPUSH", "source destination", "Take the tail of one list to the head of another, or of the same.",
+            "1.2.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_LIST,
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), rpoplpush),
+    COMMAND("RPUSH", "key element+", "Put elements behind the tail of a list, one after the other.", "1.0.0",
+            "O(1) per element", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_LIST, KEYS(KEY_RW | KEY_INSERT, 1), rpush),
+    COMMAND("RPUSHX", "key element+", "Put elements behind the tail of a list, if it exists.", "2.2.0",
+            "O(1) per element", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_LIST, KEYS(KEY_RW | KEY_INSERT, 1), rpushx),
+    COMMANDS_END,
+};
