@@ -26,7 +26,8 @@ bool call_double(struct call *c, struct span s, double *v)
 bool call_scan_options(struct call *c, size_t cursor_at, bool with_type, struct scan_options *o)
 {
     *o = (struct scan_options){.count = 10};
-    if (!num_parse_u64(c->argv[cursor_at], &o->cursor)) {
+    /* An empty cursor begins a walk, as 0 does. */
+    if (c->argv[cursor_at].n && !num_parse_u64(c->argv[cursor_at], &o->cursor)) {
         reply_error(c->reply, "ERR invalid cursor");
         return false;
     }

@@ -121,7 +121,7 @@ static void add_entry(void *context, void *item, bool marked)
         add_number(&one, (uint32_t)(ms >> 32));
         add_number(&one, (uint32_t)ms);
     }
-    for (size_t i = 0; i < sizeof one.bytes; i++) walk->to->bytes[i] ^= one.bytes[i];
+    add_unordered(walk->to, one.bytes, sizeof one.bytes);
 }
 
 static void digest_all(const struct engine *e, bool with_times, uint8_t *to)

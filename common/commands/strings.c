@@ -21,19 +21,27 @@ static bool time_option(struct span word, struct time_unit *unit)
     return true;
 }
 
+/* A time at argv[*i]. It may be repeated, the last one counts; but only by the same word. */
+static bool take_time(struct call *c, size_t *i, struct set_options *o)
+{
+    struct time_unit unit;
+    if (*i + 1 >= c->argc || o->keep_ttl || o->persist || !time_option(c->argv[*i], &unit)) return false;
+    if (o->time.p && (unit.ms != o->unit.ms || unit.absolute != o->unit.absolute)) return false;
+    o->unit = unit;
+    o->time = c->argv[++*i];
+    return true;
+}
+
 /* One option at argv[*i]; false if it is none, or not beside those before it. */
 static bool take_option(struct call *c, size_t *i, bool for_set, struct set_options *o)
 {
     const struct span word = c->argv[*i];
-    const bool lifetime_set = o->time.p || o->keep_ttl || o->persist;
     if (for_set && span_is(word, "NX") && !o->xx) return o->nx = true;
     if (for_set && span_is(word, "XX") && !o->nx) return o->xx = true;
     if (for_set && span_is(word, "GET")) return o->get = true;
     if (for_set && span_is(word, "KEEPTTL") && !o->time.p) return o->keep_ttl = true;
     if (!for_set && span_is(word, "PERSIST") && !o->time.p) return o->persist = true;
-    if (lifetime_set || *i + 1 >= c->argc || !time_option(word, &o->unit)) return false;
-    o->time = c->argv[++*i];
-    return true;
+    return take_time(c, i, o);
 }
 
 static bool take_options(struct call *c, size_t from, bool for_set, struct set_options *o)
