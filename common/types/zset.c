@@ -126,6 +126,15 @@ static struct large *make_large(struct zset *z)
     return l;
 }
 
+void zset_expect(struct zset *z, uint64_t members, size_t longest, const struct encoding_limits *limits)
+{
+    struct large *l = large_of(z);
+    const uint64_t all = zset_size(z) + members;
+    if (!l && (all > limits->zset_max_listpack_entries || longest > limits->zset_max_listpack_value))
+        l = make_large(z);
+    if (l) htable_expect(&l->table, all);
+}
+
 uint64_t zset_size(const struct zset *z)
 {
     const struct large *l = large_of(z);

@@ -14,6 +14,9 @@ struct zset *zset_new(const uint8_t *hash_key);
 void zset_free(struct zset *z);
 struct zset *zset_dup(const struct zset *z);
 
+/* @members are about to be added, the longest of them of @longest bytes: take the form and the size for that at once. */
+void zset_expect(struct zset *z, uint64_t members, size_t longest, const struct encoding_limits *limits);
+
 uint64_t zset_size(const struct zset *z);
 bool zset_score(const struct zset *z, struct span member, double *score);
 
