@@ -23,11 +23,25 @@ bool call_double(struct call *c, struct span s, double *v)
     return false;
 }
 
+/* A cursor is read as strtoul() does, which Redis uses: signs and zeros in front are taken, and nothing at all is 0. */
+static bool parse_cursor(struct span s, uint64_t *v)
+{
+    const bool minus = s.n > 0 && s.p[0] == '-', sign = minus || (s.n > 0 && s.p[0] == '+');
+    *v = 0;
+    if (s.n == 0) return true;
+    if (sign && s.n == 1) return false;
+    s = span_of(s.p + sign, s.n - sign);
+    while (s.n > 1 && s.p[0] == '0') s = span_of(s.p + 1, s.n - 1);
+    if (!num_parse_u64(s, v)) return false;
+    if (minus) *v = 0 - *v;
+    return true;
+}
+
 bool call_scan_options(struct call *c, size_t cursor_at, bool with_type, struct scan_options *o)
 {
     *o = (struct scan_options){.count = 10};
     /* An empty cursor begins a walk, as 0 does. */
-    if (c->argv[cursor_at].n && !num_parse_u64(c->argv[cursor_at], &o->cursor)) {
+    if (c->argv[cursor_at].n && !parse_cursor(c->argv[cursor_at], &o->cursor)) {
         reply_error(c->reply, "ERR invalid cursor");
         return false;
     }
