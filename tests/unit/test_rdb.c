@@ -1,0 +1,415 @@
+#include <criterion/criterion.h>
+#include <liblzf/lzf.h>
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "common/rdb.h"
+#include "tests/unit/random_commands.h"
+
+static void put_entry(void *context, void *item, bool marked)
+{
+    (void)marked;
+    rdb_put_entry(context, item);
+}
+
+/* The whole engine as one file. */
+static void save(struct engine *e, struct buf *out, bool with_checksum)
+{
+    rdb_put_header(out);
+    rdb_put_aux(out, SPAN("relevo-offset"), SPAN("123456789012"));
+    for (unsigned i = 0; i < engine_databases(e); i++) {
+        if (engine_keys(e, i) == 0) continue;
+        rdb_put_db(out, i, engine_keys(e, i), engine_expires(e, i));
+        uint64_t at = 0;
+        do at = htable_scan(db_table(engine_db(e, i)), at, false, put_entry, out);
+        while (at);
+    }
+    rdb_put_eof(out);
+    struct rdb_sum sum = {0};
+    if (with_checksum) rdb_sum_add(&sum, buf_span(out));
+    rdb_put_checksum(out, &sum);
+}
+
+static struct engine *engine_empty(void)
+{
+    const struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    return engine_new(&options);
+}
+
+static enum err load(struct span bytes, struct engine *e, struct rdb_loaded *loaded, struct errmsg *m)
+{
+    struct cursor c = cursor_of(bytes);
+    const struct rdb_source source = rdb_source_span(&c);
+    const struct rdb_target target = rdb_target_engine(e);
+    return rdb_load(&source, &target, loaded, m);
+}
+
+static void expect_equal(struct engine *a, struct engine *b)
+{
+    uint8_t x[ENGINE_DIGEST_BYTES], y[ENGINE_DIGEST_BYTES];
+    engine_digest_full(a, x);
+    engine_digest_full(b, y);
+    cr_assert_arr_eq(x, y, sizeof x);
+    for (unsigned i = 0; i < engine_databases(b); i++) {
+        db_check(engine_db(b, i));
+        cr_assert_eq(engine_keys(a, i), engine_keys(b, i));
+        cr_assert_eq(engine_expires(a, i), engine_expires(b, i));
+    }
+}
+
+Test(rdb, what_is_written_is_read_again_for_every_type_and_encoding)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct fixture f;
+        struct rand r = {seed};
+        fixture_init(&f);
+        engine_limits(f.engine)->list_max_listpack_size = seed % 2 ? -1 : 20;
+        for (int i = 0; i < 6000; i++) random_command(&f, &r, 60);
+        struct buf file = {0};
+        save(f.engine, &file, true);
+        struct engine *copy = engine_empty();
+        struct rdb_loaded loaded;
+        struct errmsg m;
+        cr_assert_eq(load(buf_span(&file), copy, &loaded, &m), ERR_OK, "%s", m.text);
+        cr_expect_eq(loaded.bytes, file.len);
+        cr_expect_eq(loaded.version, RDB_VERSION);
+        expect_equal(f.engine, copy);
+        engine_free(copy);
+        buf_free(&file);
+        fixture_free(&f);
+    }
+}
+
+/* A file with one value of each encoding, small enough to be damaged at every byte. */
+static void small_file(struct buf *file, bool with_checksum)
+{
+    struct fixture f;
+    fixture_init(&f);
+    engine_limits(f.engine)->hash_max_listpack_entries = 2;
+    engine_limits(f.engine)->zset_max_listpack_entries = 2;
+    engine_limits(f.engine)->list_max_listpack_size = 2;
+    (void)fixture_do(&f, "SET int 12345 PX 100000");
+    (void)fixture_do(&f, "SET text hello");
+    (void)fixture_do(&f, "RPUSH list a 1 b 2 c");
+    (void)fixture_do(&f, "SADD ints 1 2 70000");
+    (void)fixture_do(&f, "SADD words a b 1");
+    (void)fixture_do(&f, "HSET small a 1");
+    (void)fixture_do(&f, "HSET large a 1 b 2 c 3");
+    (void)fixture_do(&f, "ZADD few 1 a 2 b");
+    (void)fixture_do(&f, "ZADD many 1 a 2 b 3.5 c -inf d");
+    f.session.db = 5;
+    (void)fixture_do(&f, "SET other x");
+    save(f.engine, file, with_checksum);
+    fixture_free(&f);
+}
+
+static void load_damaged(struct span bytes, bool must_fail, size_t at)
+{
+    struct engine *e = engine_empty();
+    struct rdb_loaded loaded;
+    struct errmsg m = {{0}};
+    char *exact = mem_dup(bytes.p, bytes.n); /* so that the sanitizer sees a read behind the end */
+    const enum err err = load(span_of(exact, bytes.n), e, &loaded, &m);
+    if (must_fail) cr_expect_neq(err, ERR_OK, "byte %zu", at);
+    if (err) cr_expect_neq(m.text[0], '\0', "byte %zu", at);
+    for (unsigned i = 0; i < engine_databases(e); i++) db_check(engine_db(e, i));
+    mem_free(exact);
+    engine_free(e);
+}
+
+Test(rdb, a_changed_byte_is_noticed_by_the_checksum)
+{
+    struct buf file = {0};
+    small_file(&file, true);
+    for (size_t i = 0; i < file.len; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            file.p[i] = (char)(file.p[i] ^ 1 << bit);
+            load_damaged(buf_span(&file), true, i);
+            file.p[i] = (char)(file.p[i] ^ 1 << bit);
+        }
+    }
+    buf_free(&file);
+}
+
+Test(rdb, without_a_checksum_a_changed_byte_is_refused_or_harmless)
+{
+    struct buf file = {0};
+    small_file(&file, false);
+    for (size_t i = 0; i < file.len; i++) {
+        const char was = file.p[i];
+        for (unsigned v = 0; v < 256; v++) {
+            file.p[i] = (char)v;
+            load_damaged(buf_span(&file), false, i);
+        }
+        file.p[i] = was;
+    }
+    buf_free(&file);
+}
+
+Test(rdb, a_file_that_ends_too_early_is_refused_at_every_length)
+{
+    struct buf file = {0};
+    small_file(&file, true);
+    for (size_t n = 0; n < file.len; n++) load_damaged(span_of(file.p, n), true, n);
+    buf_free(&file);
+}
+
+/* Files put together by hand. */
+static struct fixture f;
+static struct buf body;
+
+static void setup(void)
+{
+    fixture_init(&f);
+    body = (struct buf){0};
+}
+
+static void teardown(void)
+{
+    fixture_free(&f);
+    buf_free(&body);
+}
+
+TestSuite(rdb_forms, .init = setup, .fini = teardown);
+
+#define ADD(bytes) buf_add_span(&body, SPAN(bytes))
+
+/* Load the body behind a header of @version, with an EOF and no checksum behind it. The body is empty then. */
+static enum err load_body(const char *version, struct errmsg *m)
+{
+    struct buf file = {0};
+    struct rdb_loaded loaded;
+    buf_printf(&file, "REDIS%s", version);
+    buf_add_span(&file, buf_span(&body));
+    buf_add(&file, "\xFF\0\0\0\0\0\0\0\0", 9);
+    m->text[0] = '\0';
+    const enum err e = load(buf_span(&file), f.engine, &loaded, m);
+    buf_free(&file);
+    buf_reset(&body, SIZE_MAX);
+    return e;
+}
+
+static void expect_loaded(const char *version)
+{
+    struct errmsg m;
+    cr_assert_eq(load_body(version, &m), ERR_OK, "%s", m.text);
+}
+
+static void expect_refused(const char *version, enum err e, const char *words)
+{
+    struct errmsg m;
+    cr_expect_eq(load_body(version, &m), e, "%s", m.text);
+    cr_expect(strstr(m.text, words), "%s", m.text);
+    (void)fixture_do(&f, "FLUSHALL");
+}
+
+#define EXPECT(expected, ...) cr_expect_str_eq(fixture_do(&f, __VA_ARGS__), expected, "%s", f.reply.p)
+
+/* A ziplist with every encoding: "a" 5 300 -128 -8388608 2147483647 -9223372036854775808 and 64 times "x". */
+static void add_ziplist(void)
+{
+    struct buf z = {0};
+    const char head[10] = {105, 0, 0, 0, 43, 0, 0, 0, 8, 0};
+    char xs[64];
+    memset(xs, 'x', sizeof xs);
+    buf_add(&z, head, sizeof head);
+    buf_add_span(&z, SPAN("\x00\x01"
+                          "a"
+                          "\x03\xF6"
+                          "\x02\xC0\x2C\x01"
+                          "\x04\xFE\x80"
+                          "\x03\xF0\x00\x00\x80"));
+    buf_add_span(&z, SPAN("\x05\xD0\xFF\xFF\xFF\x7F"
+                          "\x06\xE0\x00\x00\x00\x00\x00\x00\x00\x80"
+                          "\x0A\x40\x40"));
+    buf_add(&z, xs, sizeof xs);
+    buf_add_char(&z, '\xFF');
+    z.p[0] = (char)z.len;
+    cr_assert_eq(z.len, 111);
+    buf_add_char(&body, 0x40);
+    buf_add_char(&body, (char)z.len);
+    buf_add_span(&body, buf_span(&z));
+    buf_free(&z);
+}
+
+Test(rdb_forms, lists_of_all_versions_are_understood)
+{
+    ADD("\x01\1l\2\1a\xC0\x05");
+    expect_loaded("0003");
+    EXPECT("*2\r\n$1\r\na\r\n$1\r\n5\r\n", "LRANGE l 0 -1");
+    ADD("\x0A\2zl");
+    add_ziplist();
+    expect_loaded("0006");
+    EXPECT("*7\r\n$1\r\na\r\n$1\r\n5\r\n$3\r\n300\r\n$4\r\n-128\r\n$8\r\n-8388608\r\n$10\r\n2147483647\r\n"
+           "$20\r\n-9223372036854775808\r\n",
+           "LRANGE zl 0 6");
+    EXPECT(":8\r\n", "LLEN zl");
+    ADD("\x0E\2ql\2");
+    add_ziplist();
+    add_ziplist();
+    expect_loaded("0009");
+    EXPECT(":16\r\n", "LLEN ql");
+}
+
+Test(rdb_forms, hashes_of_all_versions_are_understood)
+{
+    ADD("\x04\1h\2\1a\1x\1b\1y");
+    ADD("\x09\1m\x0D\2\1f\1\0v\1g\1\1w_\xFF");
+    expect_loaded("0002");
+    EXPECT("$1\r\ny\r\n", "HGET h b");
+    EXPECT("*2\r\n$1\r\nv\r\n$1\r\nw\r\n", "HMGET m f g");
+    ADD("\x0D\2zh");
+    add_ziplist();
+    expect_loaded("0006");
+    EXPECT("$4\r\n-128\r\n", "HGET zh 300");
+    EXPECT(":4\r\n", "HLEN zh");
+}
+
+Test(rdb_forms, sets_and_sorted_sets_of_all_versions_are_understood)
+{
+    ADD("\x03\1z\2\1a\3"
+        "1.5\1b\xFE");
+    ADD("\x0B\1i\x0C\2\0\0\0\2\0\0\0\1\0\7\0");
+    ADD("\x14\1s\x0C\x0C\0\0\0\2\0\x81"
+        "a\2\1\1\xFF");
+    expect_loaded("0011");
+    EXPECT("*4\r\n$1\r\na\r\n$3\r\n1.5\r\n$1\r\nb\r\n$3\r\ninf\r\n", "ZRANGE z 0 -1 WITHSCORES");
+    EXPECT("*2\r\n:1\r\n:1\r\n", "SMISMEMBER i 1 7");
+    EXPECT("*2\r\n:1\r\n:1\r\n", "SMISMEMBER s 1 a");
+    ADD("\x0C\2zz\x15\x15\0\0\0\x12\0\0\0\4\0\0\1"
+        "a\3\xF2\2\1"
+        "b\3\xF3\xFF");
+    expect_loaded("0006");
+    EXPECT("*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n", "ZRANGE zz 0 -1 WITHSCORES");
+}
+
+Test(rdb_forms, expiry_times_idle_times_and_frequencies_stand_before_a_key)
+{
+    ADD("\xFD\x00\x94\x35\x77\0\1s\1v");
+    ADD("\xFC\x01\0\0\0\x10\0\0\0\xF8\5\0\1m\1v");
+    ADD("\xF9\7\0\1n\1v");
+    expect_loaded("0009");
+    EXPECT(":2000000000\r\n", "EXPIRETIME s");
+    EXPECT(":68719476737\r\n", "PEXPIRETIME m");
+    EXPECT(":-1\r\n", "PEXPIRETIME n");
+    ADD("\xFC\x01\0\0\0\0\0\0\x80\0\1m\1v");
+    expect_refused("0009", ERR_CORRUPT, "1970");
+}
+
+Test(rdb_forms, a_compressed_string_is_unpacked)
+{
+    char text[1000], packed[1000];
+    memset(text, 'q', sizeof text);
+    const unsigned n = lzf_compress(text, sizeof text, packed, sizeof packed);
+    cr_assert(n > 0 && n < 64);
+    ADD("\0\1s\xC3");
+    buf_add_char(&body, (char)n);
+    ADD("\x43\xE8");
+    buf_add(&body, packed, n);
+    expect_loaded("0010");
+    EXPECT(":1000\r\n", "STRLEN s");
+    EXPECT("$3\r\nqqq\r\n", "GETRANGE s 997 -1");
+    ADD("\0\1s\xC3\2\x80\x10\0\0\0ab");
+    expect_refused("0010", ERR_CORRUPT, "compressed");
+    ADD("\0\1s\xC3\2\4\x20\x20");
+    expect_refused("0010", ERR_CORRUPT, "compressed");
+}
+
+Test(rdb_forms, what_is_not_supported_is_named)
+{
+    ADD("\x0F\6events");
+    expect_refused("0009", ERR_FOREIGN, "'events' is a stream");
+    ADD("\xF5\1x");
+    expect_refused("0010", ERR_FOREIGN, "functions");
+    ADD("\x07\1m\x81\x00\x10\x83\x10\x51\x87\x20\x00");
+    expect_refused("0010", ERR_FOREIGN, "module type 'ABCDEFGHI'");
+    ADD("\xF7\x81\x00\x10\x83\x10\x51\x87\x20\x00");
+    expect_refused("0010", ERR_FOREIGN, "module type 'ABCDEFGHI'");
+    ADD("\xFE\x10");
+    expect_refused("0010", ERR_FOREIGN, "database 16");
+    expect_refused("0012", ERR_FOREIGN, "version 12");
+    expect_refused("abcd", ERR_FOREIGN, "not an RDB file");
+    struct rdb_loaded loaded;
+    struct errmsg m;
+    cr_expect_eq(load(SPAN("VALKEY080....."), f.engine, &loaded, &m), ERR_FOREIGN);
+    cr_expect(strstr(m.text, "Valkey, version 080"), "%s", m.text);
+    cr_expect_eq(load(SPAN(""), f.engine, &loaded, &m), ERR_TRUNCATED);
+}
+
+Test(rdb_forms, nothing_may_stand_there_twice)
+{
+    ADD("\0\1a\1x\0\1a\1y");
+    expect_refused("0010", ERR_CORRUPT, "a key stands there twice, at offset 19");
+    ADD("\2\1s\2\1a\1a");
+    expect_refused("0010", ERR_CORRUPT, "an element stands there twice");
+    ADD("\4\1h\2\1a\1x\1a\1y");
+    expect_refused("0010", ERR_CORRUPT, "an element stands there twice");
+    ADD("\x10\1h\x13\x13\0\0\0\4\0\x81"
+        "a\2\x81"
+        "x\2\x81"
+        "a\2\x81"
+        "y\2\xFF");
+    expect_refused("0010", ERR_CORRUPT, "an element stands there twice");
+    ADD("\5\1z\2\1a\0\0\0\0\0\0\0\0\1a\0\0\0\0\0\0\x10\0");
+    expect_refused("0010", ERR_CORRUPT, "an element stands there twice");
+}
+
+Test(rdb_forms, absurd_lengths_are_refused_before_anything_is_allocated)
+{
+    ADD("\0\1a\x81\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    expect_refused("0010", ERR_CORRUPT, "a string of 9223372036854775807 bytes");
+    ADD("\0\1a\x80\x10\0\0\0");
+    expect_refused("0010", ERR_CORRUPT, "does not fit into what is left");
+    ADD("\2\1s\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    expect_refused("0010", ERR_CORRUPT, "do not fit into what is left");
+    ADD("\x12\1l\1\2\x80\x3F\xFF\xFF\xFF");
+    expect_refused("0010", ERR_CORRUPT, "does not fit into what is left");
+    ADD("\5\1z\1\1a\0\0\0\0\0\0\xF8\x7F");
+    expect_refused("0010", ERR_CORRUPT, "not a number");
+    ADD("\x16\1l\1");
+    expect_refused("0010", ERR_CORRUPT, "no kind of value has the number 22");
+}
+
+Test(rdb_forms, an_empty_collection_is_left_out_as_redis_does)
+{
+    ADD("\1\1l\0\xFC\0\0\0\0\1\0\0\0\2\1s\0\0\1a\1b");
+    expect_loaded("0009");
+    EXPECT(":1\r\n", "DBSIZE");
+    EXPECT(":-1\r\n", "TTL a");
+}
+
+static enum err remember_aux(void *context, struct span name, struct span value, struct errmsg *m)
+{
+    struct buf *seen = context;
+    if (span_eq(name, SPAN("stop"))) return err_set(m, ERR_DIVERGED, "enough");
+    buf_printf(seen, "%.*s=%.*s;", (int)name.n, name.p, (int)value.n, value.p);
+    return ERR_OK;
+}
+
+Test(rdb_forms, aux_fields_are_handed_to_the_caller_who_may_stop)
+{
+    struct buf seen = {0}, file = {0};
+    struct rdb_loaded loaded;
+    struct errmsg m;
+    struct rdb_target target = rdb_target_engine(f.engine);
+    target.aux = remember_aux;
+    target.aux_context = &seen;
+    rdb_put_header(&file);
+    rdb_put_aux(&file, SPAN("name"), SPAN("value"));
+    rdb_put_aux_u64(&file, "number", UINT64_MAX);
+    const size_t stop = file.len;
+    rdb_put_eof(&file);
+    rdb_put_checksum(&file, &(struct rdb_sum){0});
+    struct cursor c = cursor_of(buf_span(&file));
+    struct rdb_source source = rdb_source_span(&c);
+    cr_expect_eq(rdb_load(&source, &target, &loaded, &m), ERR_OK);
+    cr_expect(span_eq(buf_span(&seen), SPAN("name=value;number=18446744073709551615;")));
+    file.len = stop;
+    rdb_put_aux(&file, SPAN("stop"), SPAN("0"));
+    c = cursor_of(buf_span(&file));
+    source = rdb_source_span(&c);
+    cr_expect_eq(rdb_load(&source, &target, &loaded, &m), ERR_DIVERGED);
+    cr_expect_str_eq(m.text, "enough");
+    buf_free(&seen);
+    buf_free(&file);
+}

@@ -1,0 +1,150 @@
+#include <criterion/criterion.h>
+
+#include "common/rdb.h"
+#include "common/traversal.h"
+#include "tests/unit/random_commands.h"
+
+static struct engine *engine_empty(void)
+{
+    const struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    return engine_new(&options);
+}
+
+/* Load what a traversal gave. */
+static struct engine *load(const struct buf *records)
+{
+    struct buf file = {0};
+    struct errmsg m;
+    struct rdb_loaded loaded;
+    rdb_put_header(&file);
+    buf_add_span(&file, buf_span(records));
+    rdb_put_eof(&file);
+    rdb_put_checksum(&file, &(struct rdb_sum){0});
+    struct engine *e = engine_empty();
+    struct cursor c = cursor_of(buf_span(&file));
+    const struct rdb_source source = rdb_source_span(&c);
+    const struct rdb_target target = rdb_target_engine(e);
+    cr_assert_eq(rdb_load(&source, &target, &loaded, &m), ERR_OK, "%s", m.text);
+    buf_free(&file);
+    return e;
+}
+
+static void expect_digest(const struct engine *e, const uint8_t digest[ENGINE_DIGEST_BYTES], uint64_t seed)
+{
+    uint8_t got[ENGINE_DIGEST_BYTES];
+    engine_digest_full(e, got);
+    cr_assert_arr_eq(got, digest, sizeof got, "seed %lu", (unsigned long)seed);
+}
+
+/* What strikes all keys at once. */
+static void rare_command(struct fixture *f, struct rand *r)
+{
+    f->session.db = (unsigned)rand_below(r, RANDOM_DATABASES);
+    const uint64_t pick = rand_below(r, 4);
+    if (pick == 0) (void)fixture_do(f, "FLUSHALL");
+    else if (pick == 1) (void)fixture_do(f, "FLUSHDB");
+    else if (pick == 2) (void)engine_cycle(f->engine, f->now_ms, 100, &f->effects);
+    else (void)fixture_do(f, "SWAPDB %u %u", (unsigned)rand_below(r, 3), (unsigned)rand_below(r, 3));
+}
+
+/* One traversal amid commands; it must give what there was at its beginning. */
+static void traverse(struct fixture *f, struct rand *r, uint64_t seed)
+{
+    uint8_t digest[ENGINE_DIGEST_BYTES];
+    uint64_t keys = 0;
+    struct buf records = {0};
+    engine_digest_full(f->engine, digest);
+    for (unsigned i = 0; i < engine_databases(f->engine); i++) keys += engine_keys(f->engine, i);
+    struct traversal *t = traversal_begin(f->engine);
+    cr_assert_eq(traversal_total(t), keys);
+    const uint64_t calm = 1 + rand_below(r, 30), budget = 1 + rand_below(r, 3000);
+    do
+        for (uint64_t n = rand_below(r, calm); n > 0; n--) {
+            if (rand_below(r, 200) == 0) rare_command(f, r);
+            else random_command(f, r, 200);
+        }
+    while (traversal_step(t, &records, budget));
+    cr_assert_eq(traversal_given(t), keys);
+    traversal_free(t);
+    struct engine *copy = load(&records);
+    expect_digest(copy, digest, seed);
+    engine_free(copy);
+    buf_free(&records);
+}
+
+Test(traversal, it_gives_the_data_of_its_beginning_whatever_happens_meanwhile)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct fixture f;
+        struct rand r = {seed};
+        fixture_init(&f);
+        for (int round = 0; round < 5; round++) {
+            for (int i = 0; i < 400; i++) random_command(&f, &r, 200);
+            traverse(&f, &r, seed * 10 + (uint64_t)round);
+        }
+        for (unsigned i = 0; i < engine_databases(f.engine); i++) db_check(engine_db(f.engine, i));
+        fixture_free(&f);
+    }
+}
+
+Test(traversal, growth_of_the_tables_under_way_loses_nothing)
+{
+    struct fixture f;
+    uint8_t digest[ENGINE_DIGEST_BYTES];
+    struct buf records = {0};
+    fixture_init(&f);
+    for (int i = 0; i < 3000; i++) (void)fixture_do(&f, "SET old%d %d", i, i);
+    engine_digest_full(f.engine, digest);
+    struct traversal *t = traversal_begin(f.engine);
+    int next = 0;
+    do {
+        for (int i = 0; i < 200; i++, next++) (void)fixture_do(&f, "SET new%d x", next);
+        for (int i = 0; i < 20; i++) (void)fixture_do(&f, "SET old%d changed", (next + i * 37) % 3000);
+    } while (traversal_step(t, &records, 500));
+    cr_expect_gt(next, 10000);
+    traversal_free(t);
+    struct engine *copy = load(&records);
+    expect_digest(copy, digest, 0);
+    engine_free(copy);
+    buf_free(&records);
+    fixture_free(&f);
+}
+
+Test(traversal, what_it_keeps_is_given_with_the_next_step_and_forgotten)
+{
+    struct fixture f;
+    struct buf records = {0};
+    fixture_init(&f);
+    for (int i = 0; i < 2000; i++) (void)fixture_do(&f, "SET key%d %0100d", i, i);
+    struct traversal *t = traversal_begin(f.engine);
+    const size_t idle = traversal_bytes(t);
+    for (int i = 0; i < 1000; i++) (void)fixture_do(&f, "SET key%d x", i);
+    cr_expect_gt(traversal_bytes(t), idle + 1000 * 100);
+    (void)traversal_step(t, &records, 1);
+    cr_expect_lt(traversal_bytes(t), idle + 1000 * 60, "%zu", traversal_bytes(t));
+    while (traversal_step(t, &records, 1000)) {}
+    cr_expect_leq(traversal_bytes(t), idle);
+    traversal_free(t);
+    buf_free(&records);
+    fixture_free(&f);
+}
+
+Test(traversal, it_may_be_given_up_at_any_time)
+{
+    struct fixture f;
+    struct buf records = {0};
+    fixture_init(&f);
+    for (int i = 0; i < 500; i++) (void)fixture_do(&f, "SET key%d %d", i, i);
+    struct traversal *t = traversal_begin(f.engine);
+    (void)traversal_step(t, &records, 1000);
+    (void)fixture_do(&f, "SET key7 x");
+    (void)fixture_do(&f, "FLUSHALL");
+    traversal_free(t);
+    (void)fixture_do(&f, "SET a b");
+    t = traversal_begin(f.engine);
+    cr_expect_eq(traversal_total(t), 1);
+    traversal_free(t);
+    traversal_free(NULL);
+    buf_free(&records);
+    fixture_free(&f);
+}
