@@ -7,11 +7,6 @@
 #include "common/commands/commands.h"
 #include "common/mem.h"
 
-#pragma weak zset_commands
-#pragma weak list_commands
-#pragma weak set_commands
-#pragma weak hash_commands
-
 void engine_add_commands(struct command_set *s)
 {
     static const struct command *const families[] = {
