@@ -23,10 +23,13 @@ bool call_double(struct call *c, struct span s, double *v)
     return false;
 }
 
-/* A cursor is read as strtoul() does, which Redis uses: signs and zeros in front are taken, and nothing at all is 0. */
+/* A cursor is read as strtoul() does, which Redis uses: signs and zeros in front are taken, a zero byte ends it, and
+ * nothing at all is 0. */
 static bool parse_cursor(struct span s, uint64_t *v)
 {
     const bool minus = s.n > 0 && s.p[0] == '-', sign = minus || (s.n > 0 && s.p[0] == '+');
+    const char *zero = s.n ? memchr(s.p, '\0', s.n) : NULL;
+    if (zero) s.n = (size_t)(zero - s.p);
     *v = 0;
     if (s.n == 0) return true;
     if (sign && s.n == 1) return false;
@@ -40,8 +43,7 @@ static bool parse_cursor(struct span s, uint64_t *v)
 bool call_scan_options(struct call *c, size_t cursor_at, bool with_type, struct scan_options *o)
 {
     *o = (struct scan_options){.count = 10};
-    /* An empty cursor begins a walk, as 0 does. */
-    if (c->argv[cursor_at].n && !parse_cursor(c->argv[cursor_at], &o->cursor)) {
+    if (!parse_cursor(c->argv[cursor_at], &o->cursor)) {
         reply_error(c->reply, "ERR invalid cursor");
         return false;
     }
