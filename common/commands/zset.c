@@ -229,7 +229,7 @@ static void zscan(struct call *c)
     "O(N*K)+O(M*log(M)) at worst, where N is the smallest size, K the number of keys, M the result's size"
 #define DIFF_COST \
     "O(L + (N-K)log(N)) at worst, where L is the sum of all sizes, N the first set's size, K the result's size"
-#define COMBINE    "[WEIGHTS weight+] [AGGREGATE SUM|MIN|MAX]"
+#define COMBINE    "[WEIGHTS weight+] [AGGREGATE {SUM|MIN|MAX}]"
 #define READ_KEY   KEYS(KEY_RO | KEY_ACCESS, 1)
 #define READ_KEYS  KEYS_COUNTED(KEY_RO | KEY_ACCESS, 1)
 #define REMOVE_KEY KEYS(KEY_RW | KEY_DELETE, 1)
@@ -263,7 +263,7 @@ const struct command zset_commands[] = {
             STORES, ACL_SORTEDSET, STORE_KEYS, zset_combine_interstore),
     COMMAND("ZLEXCOUNT", "key min max", "How many members lie in a range of names.", "2.8.9", "O(log(N))",
             CMD_READONLY | CMD_FAST, ACL_SORTEDSET, READ_KEY, zset_range_lexcount),
-    COMMAND("ZMPOP", "numkeys key+ MIN|MAX [COUNT count]",
+    COMMAND("ZMPOP", "numkeys key+ {MIN|MAX} [COUNT count]",
             "Remove the lowest or highest members of the first set that has any.", "7.0.0",
             "O(K)+O(M*log(N)) where K is the number of keys, N the set's size, M the number of members removed",
             CMD_WRITE | CMD_MOVABLE_KEYS, ACL_SORTEDSET, KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 1),
