@@ -94,7 +94,6 @@ static struct seal *seal_new(const struct seal_keys *keys, const struct seal_cla
     s->initiator = initiator;
     s->keys = keys;
     s->own = *own;
-    (void)crypto_kx_keypair(s->h.public, s->h.secret);
     return s;
 }
 
@@ -103,6 +102,7 @@ struct seal *seal_initiate(const struct seal_keys *keys, const struct seal_claim
     struct seal *s = seal_new(keys, own, true);
     const struct seal_key *key = seal_keys_current(keys);
     derive(&s->h, key);
+    (void)crypto_kx_keypair(s->h.public, s->h.secret);
     uint8_t *to = put_preamble(s->h.transcript);
     to = put(to, key->id, SEAL_KEY_ID_MAX);
     to = put_claim(to, own);
@@ -221,6 +221,7 @@ static enum seal_state answer(struct seal *s, struct buf *out, struct errmsg *m)
     if (replayed(s->memory, h->transcript + HELLO_SIGNED)) return fail(s, m, ERR_AUTH, "a hello was played again");
     read_claim(at += SEAL_KEY_ID_MAX, &s->peer);
     const uint8_t *peer_public = at + CLAIM;
+    (void)crypto_kx_keypair(h->public, h->secret);
 
     /* The stream's header must be in the transcript that its key depends on, so it is drawn before the key is known
      * and the stream is set up by the rule of init_pull, which is the same for both ends. */

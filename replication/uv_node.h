@@ -19,6 +19,7 @@
  * Stop:                     node_stop() closes every link, joins the thread; no callback after it. */
 #pragma once
 
+#include "replication/facts.h"
 #include "replication/log.h"
 
 struct uv_loop_s;
@@ -26,16 +27,6 @@ struct node;
 
 /* The first byte of every node's hello; no client command starts with it. */
 enum { NODE_FIRST_BYTE = 0xf5 };
-
-enum { NODE_HOST_MAX = 255 };
-
-struct node_peer {
-    struct node_id id;
-    char host[NODE_HOST_MAX + 1];
-    uint16_t port;
-};
-
-enum node_role { NODE_PRIMARY, NODE_REPLICA, NODE_FENCED };
 
 struct node_callbacks {
     /* Replica: whole, checked batches that continue the log, all of one epoch. Takes the reference to @c. The main
@@ -59,8 +50,9 @@ struct node_callbacks {
     void (*snapshot_wanted)(void *ctx);
 
     /* Primary: every known peer was asked (or did not answer in time) and none knew of a higher epoch. Before this, a
-     * primary that has just started should not accept writes. */
-    void (*confirmed)(void *ctx);
+     * primary that has just started does not accept writes. If @fetched, received() gave what peers held beyond our
+     * log, behind the epoch that was opened at the start: open another one, and call node_promoted(). */
+    void (*confirmed)(void *ctx, bool fetched);
 
     /* Primary or fenced: a primary of higher epoch speaks for this data set. Refuse writes from now on, submit the open
      * batch, then call node_stepped_down(). */
@@ -149,7 +141,7 @@ void node_base_failed(struct node *n, const char *why);
 /* After step_down(): writes are refused and the last batch is submitted. */
 void node_stepped_down(struct node *n);
 
-/* Followers that acknowledged at least @offset as received. */
+/* Followers that have executed the log up to @offset at least. */
 size_t node_acked(struct node *n, uint64_t offset);
 
 enum { NODE_STATUS_FOLLOWERS = 64 };
