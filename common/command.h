@@ -58,6 +58,9 @@ enum command_category {
     ACL_TRANSACTION = 1 << 14,
     ACL_SCRIPTING = 1 << 15,
     ACL_BLOCKING = 1 << 16,
+    /* The chapter of the manual, where it does not follow from the categories above. */
+    GROUP_GENERIC = 1 << 20,
+    GROUP_SERVER = 1 << 21,
 };
 
 enum key_flag {
@@ -175,14 +178,6 @@ size_t command_ids(const struct command_set *s);                                
 
 /* Do @argc arguments, the name included, fit? */
 bool command_arity_fits(const struct command_entry *e, size_t argc);
-
-/* Least number of arguments that a syntax string asks for, and whether there may be more. Asserts that the string is
- * well formed. */
-struct syntax_size {
-    unsigned least;
-    bool more;
-};
-struct syntax_size syntax_measure(const char *syntax);
 
 /* Indexes of the keys in @argv and their flags; returns how many there are (may exceed @room), or -1 if @argv does
  * not fit the command. */

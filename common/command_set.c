@@ -5,6 +5,7 @@
 
 #include "common/mem.h"
 #include "common/num.h"
+#include "common/syntax.h"
 
 /* An entry with what it owns. */
 struct node {
@@ -82,7 +83,9 @@ static struct command_entry *entry_new(struct command_set *s, const struct comma
     struct node *node = mem_zalloc(1, sizeof *node + n + 1);
     for (size_t i = 0; i < n; i++) node->name[i] = ascii_lower(row->name[i]);
     struct command_entry *e = &node->entry;
-    const struct syntax_size size = syntax_measure(row->syntax);
+    struct syntax *syntax = syntax_parse(row->syntax);
+    const struct syntax_size size = syntax_measure(syntax);
+    syntax_free(syntax);
     const int least = (int)size.least + (parent ? 2 : 1);
     *e = (struct command_entry){.row = row,
                                 .flags = row->flags | flags,
