@@ -4,8 +4,6 @@
 
 #include "common/engine_impl.h"
 
-#pragma weak traversal_before_change
-#pragma weak traversal_before_flush
 
 /* The hash of a key, by which all databases find it. That of the first argument is kept: a handler that looks a key
  * up and then puts it asks twice. */
