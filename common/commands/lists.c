@@ -306,6 +306,10 @@ static bool pos_options(struct call *c, struct pos_query *q)
             return false;
         }
     }
+    if (q->rank == INT64_MIN) { /* it has no opposite: Redis begins with the last match then, and counts none */
+        q->rank = -1;
+        if (q->count > 0) q->count = 0;
+    }
     return true;
 }
 
@@ -313,7 +317,7 @@ static bool pos_options(struct call *c, struct pos_query *q)
 static size_t reply_matches(struct call *c, const struct list *l, const struct pos_query *q)
 {
     const bool backwards = q->rank < 0;
-    const uint64_t pass = (backwards ? 0 - (uint64_t)q->rank : (uint64_t)q->rank) - 1;
+    const uint64_t pass = (uint64_t)(backwards ? -q->rank : q->rank) - 1;
     const uint64_t wanted = q->count < 0 ? 1 : q->count == 0 ? UINT64_MAX : (uint64_t)q->count;
     const uint64_t size = list_size(l);
     const uint64_t compare = q->compare > 0 && (uint64_t)q->compare < size ? (uint64_t)q->compare : size;

@@ -54,7 +54,7 @@ Test(lists, elements_are_found_inserted_and_removed_by_value)
     EXPECT("*1\r\n:6\r\n", "LPOS k a RANK -1 COUNT 0 MAXLEN 3");
     EXPECT("$-1\r\n", "LPOS k zz");
     EXPECT("*0\r\n", "LPOS none a COUNT 1");
-    EXPECT("$-1\r\n", "LPOS k a RANK -9223372036854775808");
+    EXPECT(":6\r\n", "LPOS k a RANK -9223372036854775808");
     EXPECT(":8\r\n", "LINSERT k AFTER b x");
     EXPECT(":9\r\n", "LINSERT k BEFORE x 12");
     EXPECT(":-1\r\n", "LINSERT k BEFORE zz x");
