@@ -31,6 +31,7 @@ static enum header header_rest(struct resp_parser *p, struct span line, size_t m
         return line.n > max ? HEADER_TOO_LONG : HEADER_INCOMPLETE;
     }
     const size_t n = (size_t)(end - line.p);
+    if (n > max) return HEADER_TOO_LONG;
     p->scanned_bytes = n;
     if (n + 2 > line.n) return HEADER_INCOMPLETE;
     p->scanned_bytes = 0;
@@ -233,8 +234,9 @@ static enum resp_status parse_inline(struct resp_parser *p, struct span in, cons
                                      struct request *request, size_t *used, size_t *want)
 {
     const char *end = memchr(in.p + p->scanned_bytes, '\n', in.n - p->scanned_bytes);
+    /* The same in one portion as in many. */
+    if ((end ? (size_t)(end - in.p) : in.n) > limits->max_inline) return bad(p, "too big inline request");
     if (!end) {
-        if (in.n > limits->max_inline) return bad(p, "too big inline request");
         p->scanned_bytes = in.n;
         *want = in.n + 1;
         return RESP_INCOMPLETE;

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The same random commands to Relevo and to Debian's redis-server: replies and data must be equal.
 
     differential.py                            the suite: TAP

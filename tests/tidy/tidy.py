@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Rules about the tree itself: layers, sizes, names of things that must not be there.
 
 Environment: RELEVO_BUILD is the build directory whose unit tests and libraries are looked at, RELEVO_RELEASE a release
