@@ -1,0 +1,92 @@
+/* One connection: bytes in, requests, replies, bytes out.
+ *
+ *   open -> read: parse in place, execute, append the reply to `out` -> flush (once a turn) -> ... -> close
+ *
+ * Failures:  a protocol error is answered and closes behind the answer; an error of the socket closes at once.
+ * Slow reader: what the socket does not take is written by libuv (`sending`); `out` gathers what follows. Above
+ *              clients.pending_max nothing more is executed until it drained; above the output limit it is closed.
+ * Memory goes in the close callback, so a client may be closed from anywhere in the main loop; whoever calls
+ * something that may close it looks at the CLIENT_CLOSING flag afterwards. */
+#pragma once
+
+#include <uv.h>
+
+#include "common/call.h"
+#include "common/resp.h"
+
+struct server;
+
+enum client_flag {
+    CLIENT_READING = 1 << 0,
+    CLIENT_DIRTY = 1 << 1,             /* in clients.dirty */
+    CLIENT_WRITING = 1 << 2,           /* a uv_write is under way */
+    CLIENT_CLOSE_AFTER_REPLY = 1 << 3, /* no more requests */
+    CLIENT_CLOSING = 1 << 4,           /* uv_close() was called */
+    CLIENT_BLOCKED = 1 << 5,           /* waits for something; later requests wait with it */
+    CLIENT_THROTTLED = 1 << 6,         /* too many replies pending */
+    CLIENT_TRUSTED = 1 << 7,           /* gave the password, or none is needed */
+    CLIENT_SPOKE = 1 << 8,             /* its first byte was looked at */
+    CLIENT_UNWELCOME = 1 << 9,         /* protected mode: only a node may speak */
+    CLIENT_LOCAL = 1 << 10,            /* from this machine */
+    CLIENT_ENDED = 1 << 11,            /* the peer will send no more */
+    CLIENT_RESUMED = 1 << 12,          /* in clients.resumed */
+};
+
+struct client {
+    struct session session;
+    struct server *server;
+    struct client *prev, *next;             /* all clients */
+    struct client *prev_dirty, *next_dirty; /* clients.dirty */
+    struct client *next_resumed;            /* clients.resumed */
+    uint64_t id;
+    unsigned flags;
+    unsigned resp; /* 2 or 3 */
+
+    struct resp_parser parser;
+    struct buf in;  /* the beginning of a request that is not all here, or requests that must wait */
+    size_t want;    /* bytes of `in` at which looking again is worth while */
+    struct buf out; /* replies that the socket was not offered yet */
+    struct buf sending;
+    uv_write_t write;
+    int64_t soft_since_ms; /* above the soft output limit since, or 0 */
+
+    uv_tcp_t tcp;
+    char addr[64], laddr[64];            /* "127.0.0.1:4711" */
+    char *name, *lib_name, *lib_version; /* NULL: none */
+    int64_t created_ms, active_ms;
+    const struct command_entry *last_command;
+    uint64_t commands, bytes_in, bytes_out;
+};
+
+/* The client that a server command came from. */
+static inline struct client *client_of(const struct call *c)
+{
+    return (struct client *)(void *)((char *)c->session - offsetof(struct client, session));
+}
+
+/* Accept a connection. */
+void client_accept(struct server *s, uv_stream_t *listener);
+
+void client_close(struct client *c);
+/* Close when the replies are sent; nothing more is executed. */
+void client_close_after_reply(struct client *c);
+
+/* There are bytes in c->out: send them at the end of the turn. */
+void client_mark_dirty(struct client *c);
+/* Offer the socket what there is. May close. */
+void client_flush(struct client *c);
+
+/* Execute no more of its requests until client_unblock(), which goes on with those that came meanwhile. */
+void client_block(struct client *c);
+void client_unblock(struct client *c);
+/* Go on with the requests that came meanwhile (through clients_resume_later()). */
+void client_resume(struct client *c);
+
+size_t client_pending_bytes(const struct client *c); /* replies not yet taken by the socket */
+
+/* One line of CLIENT LIST. */
+void client_describe(const struct client *c, struct buf *to);
+
+/* Replace a text that a client gave itself by one of printable characters; empty: none. On failure the error, which
+ * begins with @what, was replied. */
+MUST_USE bool client_set_text(struct call *c, char **to, struct span text, const char *what);

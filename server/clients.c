@@ -1,0 +1,146 @@
+#include "server/clients.h"
+
+#include <sodium.h>
+
+#include "common/mem.h"
+#include "server/client.h"
+#include "server/server.h"
+
+enum {
+    PENDING_MAX = 256 << 20, /* a pipeline sent before its replies are read must not come to a stand below this */
+    MAX_ARGS_BEFORE_AUTH = 10,
+    MAX_BULK_BEFORE_AUTH = 16384,
+    MAX_INLINE = 64 * 1024,
+    IDLE_TRIM_MS = 2000,
+};
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct server *s = idle->data;
+    (void)uv_idle_stop(idle);
+    struct client *c = s->clients.resumed;
+    s->clients.resumed = NULL;
+    while (c) {
+        struct client *next = c->next_resumed;
+        c->next_resumed = NULL;
+        c->flags &= ~(unsigned)CLIENT_RESUMED;
+        s->clients.resuming = next; /* executing may close it: clients_forget() looks here */
+        client_resume(c);
+        c = s->clients.resuming;
+    }
+}
+
+void clients_resume_later(struct client *c)
+{
+    struct clients *all = &c->server->clients;
+    if (c->flags & (CLIENT_RESUMED | CLIENT_CLOSING)) return;
+    c->flags |= CLIENT_RESUMED;
+    c->next_resumed = all->resumed;
+    all->resumed = c;
+    (void)uv_idle_start(&all->idle, on_idle);
+}
+
+static void remove_resumed(struct client **list, struct client *c)
+{
+    while (*list && *list != c) list = &(*list)->next_resumed;
+    if (*list) *list = c->next_resumed;
+}
+
+void clients_forget(struct client *c)
+{
+    if (!(c->flags & CLIENT_RESUMED)) return;
+    remove_resumed(&c->server->clients.resumed, c);
+    remove_resumed(&c->server->clients.resuming, c);
+}
+
+void clients_init(struct server *s)
+{
+    s->clients.read_buffer = mem_alloc(CLIENTS_READ_BYTES);
+    (void)uv_idle_init(&s->loop, &s->clients.idle);
+    s->clients.idle.data = s;
+    clients_configure(s);
+}
+
+void clients_free(struct server *s) { mem_free(s->clients.read_buffer); }
+
+static void hash_password(struct span password, uint8_t hash[32])
+{
+    (void)crypto_generichash(hash, 32, (const unsigned char *)password.p, password.n, NULL, 0);
+}
+
+void clients_configure(struct server *s)
+{
+    struct clients *all = &s->clients;
+    const struct config *config = s->config;
+    all->limits = (struct resp_limits){
+        .max_args = INT32_MAX, .max_bulk = (size_t)config_number(config, SET_MAX_BULK), .max_inline = MAX_INLINE};
+    all->limits_before_auth = (struct resp_limits){.max_args = MAX_ARGS_BEFORE_AUTH,
+                                                   .max_bulk = MAX_BULK_BEFORE_AUTH,
+                                                   .max_inline = MAX_INLINE,
+                                                   .unauthenticated = true};
+    config_output_limits(config, all->output);
+    all->query_max = (size_t)config_number(config, SET_QUERY_BUFFER_LIMIT);
+    const int64_t hard = all->output[OUTPUT_NORMAL].hard_bytes;
+    all->pending_max = hard && hard < PENDING_MAX ? (size_t)hard : PENDING_MAX;
+    const struct span password = span_str(config_text(config, SET_REQUIREPASS));
+    all->password_set = password.n > 0;
+    hash_password(password, all->password_hash);
+}
+
+bool clients_password_is(const struct server *s, struct span password)
+{
+    uint8_t hash[32];
+    hash_password(password, hash);
+    const bool same = sodium_memcmp(hash, s->clients.password_hash, sizeof hash) == 0;
+    sodium_memzero(hash, sizeof hash);
+    return same;
+}
+
+void clients_flush(struct server *s)
+{
+    while (s->clients.dirty) client_flush(s->clients.dirty);
+}
+
+void clients_tend(struct server *s)
+{
+    const int64_t now = clock_now(&s->clock), timeout = config_number(s->config, SET_TIMEOUT) * 1000;
+    for (struct client *c = s->clients.first, *next; c; c = next) {
+        next = c->next;
+        const int64_t idle = now - c->active_ms;
+        if (timeout && idle > timeout && !(c->flags & CLIENT_BLOCKED)) {
+            logger_line(s->logger, LOGGER_VERBOSE, "Closing the idle client %s", c->addr);
+            s->stats.timeout_closed++;
+            client_close(c);
+            continue;
+        }
+        if (c->soft_since_ms) client_mark_dirty(c); /* its time may be over */
+        if (idle > IDLE_TRIM_MS && c->out.len == 0) buf_reset(&c->out, 0);
+    }
+}
+
+struct client *clients_find(struct server *s, uint64_t id)
+{
+    struct client *c = s->clients.first;
+    while (c && c->id != id) c = c->next;
+    return c;
+}
+
+size_t clients_blocked(const struct server *s)
+{
+    size_t n = 0;
+    for (const struct client *c = s->clients.first; c; c = c->next) n += (c->flags & CLIENT_BLOCKED) != 0;
+    return n;
+}
+
+void clients_close_all(struct server *s)
+{
+    while (s->clients.first) client_close(s->clients.first);
+}
+
+void clients_stop(struct server *s)
+{
+    for (struct client *c = s->clients.first, *next; c; c = next) {
+        next = c->next;
+        client_close_after_reply(c);
+    }
+}

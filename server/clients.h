@@ -1,0 +1,54 @@
+/* All clients, and what they share: the buffer that is read into, limits, and the list of those with unsent replies. */
+#pragma once
+
+#include <uv.h>
+
+#include "common/resp.h"
+#include "server/config.h"
+
+struct client;
+struct server;
+
+enum { CLIENTS_READ_BYTES = 64 * 1024 };
+
+struct clients {
+    struct client *first, *last;       /* in the order of their ids */
+    struct client *dirty;              /* have replies that were not offered to the socket yet */
+    struct client *resumed, *resuming; /* may go on with requests that waited: in the next turn, in this one */
+    uv_idle_t idle;                    /* active for one turn, while there are any */
+    size_t count;
+    uint64_t next_id;
+    struct resp_limits limits, limits_before_auth;
+    struct output_limit output[OUTPUT_CLASSES];
+    size_t pending_max; /* replies of one client above which no more of its requests are executed */
+    size_t query_max;
+    char *read_buffer; /* CLIENTS_READ_BYTES */
+    uint8_t password_hash[32];
+    bool password_set;
+};
+
+void clients_init(struct server *s);
+void clients_free(struct server *s);
+
+/* Take over limits and password from the settings. */
+void clients_configure(struct server *s);
+
+/* Send what became ready in this turn; clients that are done or too slow are closed. */
+void clients_flush(struct server *s);
+
+/* Periodic: idle clients, slow readers, buffers larger than needed. */
+void clients_tend(struct server *s);
+
+/* The client may execute again: it goes on in the next turn. */
+void clients_resume_later(struct client *c);
+/* It is being closed. */
+void clients_forget(struct client *c);
+
+struct client *clients_find(struct server *s, uint64_t id);
+/* Nothing more is executed; what is answered is still sent. */
+void clients_stop(struct server *s);
+void clients_close_all(struct server *s);
+size_t clients_blocked(const struct server *s);
+
+/* True if @password is the one of requirepass; takes the same time wherever they differ. */
+bool clients_password_is(const struct server *s, struct span password);

@@ -1,0 +1,97 @@
+#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "common/num.h"
+#include "server/client.h"
+#include "server/commands/commands.h"
+#include "server/info.h"
+#include "server/server.h"
+
+void admin_info(struct call *c)
+{
+    struct buf text = {0};
+    info_write(client_of(c)->server, c->argv + 1, c->argc - 1, &text);
+    reply_verbatim(c->reply, "txt", buf_span(&text));
+    buf_free(&text);
+}
+
+void admin_time(struct call *c)
+{
+    struct timeval now;
+    (void)gettimeofday(&now, NULL);
+    reply_array(c->reply, 2);
+    reply_bulk_int(c->reply, now.tv_sec);
+    reply_bulk_int(c->reply, now.tv_usec);
+}
+
+void admin_shutdown(struct call *c)
+{
+    struct client *client = client_of(c);
+    enum shutdown_save save = SHUTDOWN_SAVE_DEFAULT;
+    bool now = false, force = false, abort = false;
+    for (size_t i = 1; i < c->argc; i++) {
+        const struct span word = c->argv[i];
+        if (span_is(word, "nosave") && save == SHUTDOWN_SAVE_DEFAULT) save = SHUTDOWN_SAVE_NO;
+        else if (span_is(word, "save") && save == SHUTDOWN_SAVE_DEFAULT) save = SHUTDOWN_SAVE_YES;
+        else if (span_is(word, "now")) now = true;
+        else if (span_is(word, "force")) force = true;
+        else if (span_is(word, "abort")) abort = true;
+        else save = (enum shutdown_save) - 1;
+        if (save == (enum shutdown_save) - 1) break;
+    }
+    if (save == (enum shutdown_save) - 1 || (abort && c->argc > 2)) {
+        reply_syntax_error(c->reply);
+    } else if (abort) {
+        if (server_shutdown_abort(client->server)) reply_ok(c->reply);
+        else reply_error(c->reply, "ERR No shutdown in progress.");
+    } else {
+        client_block(client); /* answered by the end of the connection, or by an error if it cannot be done */
+        server_shutdown(client->server, save, now, force, client);
+    }
+}
+
+static void hex_of(const uint8_t *bytes, size_t n, char *to)
+{
+    for (size_t i = 0; i < n; i++) (void)snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void debug_sleep(struct call *c)
+{
+    double seconds;
+    if (!call_double(c, c->argv[2], &seconds)) return;
+    if (seconds > 0) {
+        struct timespec t = {.tv_sec = (time_t)seconds};
+        t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+        (void)nanosleep(&t, NULL);
+    }
+    reply_ok(c->reply);
+}
+
+void admin_debug(struct call *c)
+{
+    uint8_t digest[ENGINE_DIGEST_BYTES];
+    char hex[2 * ENGINE_DIGEST_BYTES + 1];
+    const struct span what = c->argv[1];
+    if (span_is(what, "digest") && c->argc == 2) {
+        engine_digest(c->engine, digest);
+        hex_of(digest, sizeof digest, hex);
+        reply_simple(c->reply, hex);
+    } else if (span_is(what, "digest-full") && c->argc == 2) {
+        engine_digest_full(c->engine, digest);
+        hex_of(digest, sizeof digest, hex);
+        reply_simple(c->reply, hex);
+    } else if (span_is(what, "digest-value") && c->argc >= 2) {
+        reply_array(c->reply, c->argc - 2);
+        for (size_t i = 2; i < c->argc; i++) {
+            engine_digest_value(c->engine, c->session->db, c->argv[i], digest);
+            hex_of(digest, sizeof digest, hex);
+            reply_simple(c->reply, hex);
+        }
+    } else if (span_is(what, "sleep") && c->argc == 3) {
+        debug_sleep(c);
+    } else {
+        reply_error(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
+                    (int)(what.n < 128 ? what.n : 128), what.p);
+    }
+}

@@ -1,0 +1,207 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "common/num.h"
+#include "server/client.h"
+#include "server/commands/commands.h"
+#include "server/server.h"
+
+bool client_set_text(struct call *c, char **to, struct span text, const char *what)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < '!' || text.p[i] > '~') {
+            reply_error(c->reply, "ERR %s cannot contain spaces, newlines or special characters.", what);
+            return false;
+        }
+    mem_free(*to);
+    *to = NULL;
+    if (text.n == 0) return true;
+    *to = mem_alloc(text.n + 1);
+    memcpy(*to, text.p, text.n);
+    (*to)[text.n] = '\0';
+    return true;
+}
+
+void client_command_getname(struct call *c)
+{
+    const char *name = client_of(c)->name;
+    if (name) reply_bulk(c->reply, span_str(name));
+    else reply_null(c->reply);
+}
+
+void client_command_setname(struct call *c)
+{
+    if (client_set_text(c, &client_of(c)->name, c->argv[2], "Client names")) reply_ok(c->reply);
+}
+
+void client_command_setinfo(struct call *c)
+{
+    struct client *client = client_of(c);
+    char **to = NULL;
+    char what[64];
+    if (span_is(c->argv[2], "lib-name")) to = &client->lib_name;
+    if (span_is(c->argv[2], "lib-ver")) to = &client->lib_version;
+    if (!to) {
+        reply_error(c->reply, "ERR Unrecognized option '%.*s'", (int)(c->argv[2].n < 128 ? c->argv[2].n : 128),
+                    c->argv[2].p);
+        return;
+    }
+    (void)snprintf(what, sizeof what, "%.*s", (int)c->argv[2].n, c->argv[2].p);
+    if (client_set_text(c, to, c->argv[3], what)) reply_ok(c->reply);
+}
+
+void client_command_id(struct call *c) { reply_int(c->reply, (int64_t)client_of(c)->id); }
+
+void client_describe(const struct client *c, struct buf *to)
+{
+    const int64_t now = clock_now(&c->server->clock);
+    const uint64_t memory =
+        sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.room * sizeof(struct span);
+    buf_printf(to, "id=%" PRIu64 " addr=%s laddr=%s fd=", c->id, c->addr, c->laddr);
+    uv_os_fd_t fd = -1;
+    (void)uv_fileno((const uv_handle_t *)&c->tcp, &fd);
+    buf_printf(to, "%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=-1", (int)fd,
+               c->name ? c->name : "", (long long)((now - c->created_ms) / 1000),
+               (long long)((now - c->active_ms) / 1000),
+               c->flags & CLIENT_BLOCKED             ? "b"
+               : c->flags & CLIENT_CLOSE_AFTER_REPLY ? "c"
+                                                     : "N",
+               c->session.db);
+    buf_printf(
+        to, " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=%d omem=%zu tot-mem=%" PRIu64,
+        c->in.len, c->in.cap - c->in.len, c->out.cap, c->out.cap, c->out.len, c->flags & CLIENT_WRITING ? 1 : 0,
+        c->flags & CLIENT_WRITING ? c->sending.len : 0, memory);
+    buf_printf(to, " events=%s%s cmd=%s user=default redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
+               c->flags & CLIENT_READING ? "r" : "", c->flags & CLIENT_WRITING ? "w" : "",
+               c->last_command ? c->last_command->name : "NULL", c->resp, c->lib_name ? c->lib_name : "",
+               c->lib_version ? c->lib_version : "");
+}
+
+void client_command_info(struct call *c)
+{
+    struct buf text = {0};
+    client_describe(client_of(c), &text);
+    reply_verbatim(c->reply, "txt", buf_span(&text));
+    buf_free(&text);
+}
+
+/* The kinds of connections that can be asked for. Nodes are no clients here, so there are only ordinary ones. */
+static bool known_type(struct span s, bool *normal)
+{
+    *normal = span_is(s, "normal");
+    return *normal || span_is(s, "master") || span_is(s, "slave") || span_is(s, "replica") || span_is(s, "pubsub");
+}
+
+static void list_ids(struct call *c, struct buf *text)
+{
+    for (size_t i = 3; i < c->argc; i++) {
+        uint64_t id;
+        if (!num_parse_u64(c->argv[i], &id) || id == 0) {
+            reply_error(c->reply, "ERR Invalid client ID");
+            return;
+        }
+        const struct client *client = clients_find(client_of(c)->server, id);
+        if (client) client_describe(client, text);
+    }
+    reply_verbatim(c->reply, "txt", buf_span(text));
+}
+
+void client_command_list(struct call *c)
+{
+    struct buf text = {0};
+    bool normal = true;
+    if (c->argc > 3 && span_is(c->argv[2], "id")) {
+        list_ids(c, &text);
+    } else if (c->argc == 4 && span_is(c->argv[2], "type") && !known_type(c->argv[3], &normal)) {
+        reply_error(c->reply, "ERR Unknown client type '%.*s'", (int)(c->argv[3].n < 128 ? c->argv[3].n : 128),
+                    c->argv[3].p);
+    } else if (c->argc != 2 && !(c->argc == 4 && span_is(c->argv[2], "type"))) {
+        reply_syntax_error(c->reply);
+    } else {
+        if (normal)
+            for (const struct client *i = client_of(c)->server->clients.first; i; i = i->next)
+                client_describe(i, &text);
+        reply_verbatim(c->reply, "txt", buf_span(&text));
+    }
+    buf_free(&text);
+}
+
+/* Which connections CLIENT KILL means; a member that is unset fits all. */
+struct kill_filter {
+    uint64_t id;
+    struct span addr, laddr;
+    bool typed, normal, skip_me;
+};
+
+static bool read_filter(struct call *c, struct kill_filter *f)
+{
+    for (size_t i = 2; i + 1 < c->argc; i += 2) {
+        const struct span name = c->argv[i], value = c->argv[i + 1];
+        if (span_is(name, "id")) {
+            if (!num_parse_u64(value, &f->id) || f->id == 0) {
+                reply_error(c->reply, "ERR client-id should be greater than 0");
+                return false;
+            }
+        } else if (span_is(name, "type")) {
+            f->typed = true;
+            if (!known_type(value, &f->normal)) {
+                reply_error(c->reply, "ERR Unknown client type '%.*s'", (int)(value.n < 128 ? value.n : 128),
+                            value.p);
+                return false;
+            }
+        } else if (span_is(name, "addr")) {
+            f->addr = value;
+        } else if (span_is(name, "laddr")) {
+            f->laddr = value;
+        } else if (span_is(name, "user")) {
+            if (!span_eq(value, SPAN("default"))) {
+                reply_error(c->reply, "ERR No such user '%.*s'", (int)(value.n < 128 ? value.n : 128), value.p);
+                return false;
+            }
+        } else if (span_is(name, "skipme") && (span_is(value, "yes") || span_is(value, "no"))) {
+            f->skip_me = span_is(value, "yes");
+        } else {
+            reply_syntax_error(c->reply);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool filter_fits(const struct kill_filter *f, const struct client *c, const struct client *me)
+{
+    if (f->id && c->id != f->id) return false;
+    if (f->typed && !f->normal) return false;
+    if (f->addr.p && !span_eq(f->addr, span_str(c->addr))) return false;
+    if (f->laddr.p && !span_eq(f->laddr, span_str(c->laddr))) return false;
+    return !(f->skip_me && c == me);
+}
+
+void client_command_kill(struct call *c)
+{
+    struct client *me = client_of(c);
+    struct kill_filter filter = {.skip_me = true};
+    const bool old_form = c->argc == 3;
+    if (old_form) {
+        filter.addr = c->argv[2];
+        filter.skip_me = false;
+    } else if (c->argc % 2) {
+        reply_syntax_error(c->reply);
+        return;
+    } else if (!read_filter(c, &filter)) {
+        return;
+    }
+    int64_t killed = 0;
+    for (struct client *i = me->server->clients.first, *next; i; i = next) {
+        next = i->next;
+        if (!filter_fits(&filter, i, me)) continue;
+        killed++;
+        if (i == me) client_close_after_reply(i); /* it still gets its answer */
+        else client_close(i);
+        if (old_form) break;
+    }
+    if (!old_form) reply_int(c->reply, killed);
+    else if (killed) reply_ok(c->reply);
+    else reply_error(c->reply, "ERR No such client");
+}

@@ -1,0 +1,45 @@
+/* The commands about the server and the connection: rows in table.c, one file of handlers per family. A handler gets
+ * at its client, and from there at the server, by client_of(). */
+#pragma once
+
+#include "common/call.h"
+
+/* Add the rows of all commands of this folder. */
+void server_add_commands(struct command_set *s);
+
+/* connection.c */
+void connection_ping(struct call *c);
+void connection_echo(struct call *c);
+void connection_quit(struct call *c);
+void connection_auth(struct call *c);
+void connection_hello(struct call *c);
+
+/* client_commands.c */
+void client_command_getname(struct call *c);
+void client_command_setname(struct call *c);
+void client_command_setinfo(struct call *c);
+void client_command_id(struct call *c);
+void client_command_info(struct call *c);
+void client_command_list(struct call *c);
+void client_command_kill(struct call *c);
+
+/* config_commands.c */
+void config_command_get(struct call *c);
+void config_command_set(struct call *c);
+void config_command_rewrite(struct call *c);
+void config_command_resetstat(struct call *c);
+
+/* introspection.c */
+void introspection_command(struct call *c);
+void introspection_count(struct call *c);
+void introspection_info(struct call *c);
+void introspection_docs(struct call *c);
+void introspection_list(struct call *c);
+void introspection_getkeys(struct call *c);
+void introspection_help(struct call *c); /* HELP of any container, out of its rows */
+
+/* admin.c */
+void admin_info(struct call *c);
+void admin_time(struct call *c);
+void admin_shutdown(struct call *c);
+void admin_debug(struct call *c);

@@ -1,0 +1,76 @@
+#include "server/commands/commands.h"
+
+// clang-format off
+#define HELP(name, since) \
+    COMMAND(name, "", "Describe the subcommands.", since, "O(1)", CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_help)
+
+static const struct command client_subcommands[] = {
+    COMMAND("CLIENT|GETNAME", "", "Get the name of this connection.", "2.6.9", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_getname),
+    HELP("CLIENT|HELP", "5.0.0"),
+    COMMAND("CLIENT|ID", "", "Get the id of this connection.", "5.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_id),
+    COMMAND("CLIENT|INFO", "", "Describe this connection.", "6.2.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_info),
+    COMMAND("CLIENT|KILL", "old-format|{filter value}+", "Close connections.", "2.4.0", "O(N) in the number of connections",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_kill),
+    COMMAND("CLIENT|LIST", "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id+]", "Describe the connections.", "2.4.0", "O(N) in the number of connections",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_list),
+    COMMAND("CLIENT|SETINFO", "LIB-NAME libname|LIB-VER libver", "Name the client's library, or its version.", "7.2.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_setinfo),
+    COMMAND("CLIENT|SETNAME", "connection-name", "Name this connection.", "2.6.9", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_setname),
+    COMMANDS_END,
+};
+
+static const struct command config_subcommands[] = {
+    COMMAND("CONFIG|GET", "parameter+", "Get settings by name or pattern.", "2.0.0", "O(N) in the number of settings",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_get),
+    HELP("CONFIG|HELP", "5.0.0"),
+    COMMAND("CONFIG|RESETSTAT", "", "Set the statistics of INFO to zero.", "2.0.0", "O(1)",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_resetstat),
+    COMMAND("CONFIG|REWRITE", "", "Write the settings into the configuration file.", "2.8.0", "O(N) in the size of the file",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_rewrite),
+    COMMAND("CONFIG|SET", "{parameter value}+", "Change settings, all or none.", "2.0.0", "O(N) in the number of settings",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_set),
+    COMMANDS_END,
+};
+
+static const struct command command_subcommands[] = {
+    COMMAND("COMMAND|COUNT", "", "Count the commands.", "2.8.13", "O(1)",
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_count),
+    COMMAND("COMMAND|GETKEYS", "command [arg+]", "Find the keys in a command.", "2.8.13", "O(N) in the number of arguments",
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_getkeys),
+    HELP("COMMAND|HELP", "5.0.0"),
+    COMMANDS_END,
+};
+
+static const struct command rows[] = {
+    /* Connection */
+    COMMAND("AUTH", "[username] password", "Authenticate this connection.", "1.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_auth),
+    COMMAND("ECHO", "message", "Get the message back.", "1.0.0", "O(1)",
+            CMD_LOADING | CMD_STALE | CMD_FAST, ACL_CONNECTION, NO_KEYS, connection_echo),
+    COMMAND("HELLO", "[protover [AUTH username password] [SETNAME clientname]]", "Agree on the protocol's version.", "6.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_hello),
+    COMMAND_HINTED("PING", "[message]", "Ask whether the server answers.", "1.0.0", "O(1)",
+            CMD_FAST, ACL_CONNECTION, NO_KEYS, connection_ping, "request_policy:all_shards response_policy:all_succeeded"),
+    COMMAND("QUIT", "", "Close this connection.", "1.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_quit),
+    COMMAND_CONTAINER("CLIENT", "About the connections.", "2.4.0", ACL_CONNECTION, client_subcommands),
+    /* Server */
+    COMMAND_CONTAINER("COMMAND", "About the commands.", "2.8.13", ACL_CONNECTION, command_subcommands),
+    COMMAND_CONTAINER("CONFIG", "About the settings.", "2.0.0", 0, config_subcommands),
+    COMMAND("DEBUG", "subcommand [argument+]", "Tools for tests.", "1.0.0", "Depends on the subcommand.",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_debug),
+    COMMAND_HINTED("INFO", "[section+]", "Tell the state of the server.", "1.0.0", "O(1)",
+            CMD_LOADING | CMD_STALE, ACL_DANGEROUS, NO_KEYS, admin_info, "nondeterministic_output request_policy:all_shards response_policy:special"),
+    COMMAND("SHUTDOWN", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]", "Stop the server.", "1.0.0", "O(N) with SAVE, N being the number of keys",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_shutdown),
+    COMMAND_HINTED("TIME", "", "Tell the server's time.", "2.6.0", "O(1)",
+            CMD_LOADING | CMD_STALE | CMD_FAST, 0, NO_KEYS, admin_time, "nondeterministic_output"),
+    COMMANDS_END,
+};
+// clang-format on
+
+void server_add_commands(struct command_set *s) { command_set_add(s, rows, 0); }

@@ -1,0 +1,63 @@
+/* The table of settings. One row each:
+ *
+ *     X(ID, "name", "older name" or NULL, KIND, "initial value", min, max, flags, "words|of|a|choice", rule, "help") */
+#pragma once
+
+#define KB 1024
+#define MB (1024 * 1024)
+#define GB (INT64_C(1024) * 1024 * 1024)
+
+// clang-format off
+#define SETTINGS(X) \
+    /* Network */ \
+    X(PORT, "port", NULL, NUMBER, "6379", 1, 65535, SETTING_FIXED, NULL, NULL, "Port that clients and nodes connect to.") \
+    X(BIND, "bind", NULL, TEXT, "127.0.0.1 -::1", 0, 0, SETTING_FIXED, NULL, setting_rule_bind, "Addresses to listen on; one that begins with '-' may be missing.") \
+    X(TCP_BACKLOG, "tcp-backlog", NULL, NUMBER, "511", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Connections that wait to be accepted.") \
+    X(PROTECTED_MODE, "protected-mode", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Without a password, serve clients on this machine only.") \
+    X(TIMEOUT, "timeout", NULL, NUMBER, "0", 0, INT32_MAX, 0, NULL, NULL, "Seconds after which an idle client is closed; 0: never.") \
+    X(TCP_KEEPALIVE, "tcp-keepalive", NULL, NUMBER, "300", 0, INT32_MAX, 0, NULL, NULL, "Seconds between probes of silent connections; 0: none.") \
+    X(MAXCLIENTS, "maxclients", NULL, NUMBER, "10000", 1, 10000000, 0, NULL, NULL, "Most clients at a time.") \
+    X(QUERY_BUFFER_LIMIT, "client-query-buffer-limit", NULL, BYTES, "1gb", 1 * MB, INT64_MAX, 0, NULL, NULL, "Most bytes that a client may send ahead.") \
+    X(OUTPUT_LIMITS, "client-output-buffer-limit", NULL, TEXT, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_output_limits, "Replies that may wait for a slow client: class, hard limit, soft limit, seconds above the soft one.") \
+    X(MAX_BULK, "proto-max-bulk-len", NULL, BYTES, "512mb", 1 * MB, INT64_MAX / 4, 0, NULL, NULL, "Longest string.") \
+    /* Who may come in */ \
+    X(REQUIREPASS, "requirepass", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password that clients must give.") \
+    X(MASTERAUTH, "masterauth", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password of the primary that is followed.") \
+    X(CLUSTER_SECRET_FILE, "cluster-secret-file", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File with the key that the nodes share (see relevo keygen).") \
+    X(ENABLE_DEBUG_COMMAND, "enable-debug-command", NULL, CHOICE, "local", 0, 0, SETTING_FIXED, "no|yes|local", NULL, "Who may use DEBUG.") \
+    /* The process */ \
+    X(LOGLEVEL, "loglevel", NULL, CHOICE, "notice", 0, 0, 0, "debug|verbose|notice|warning", NULL, "Least weight of a line to be logged.") \
+    X(LOGFILE, "logfile", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File for log lines; empty: standard output.") \
+    X(PIDFILE, "pidfile", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File for the process id.") \
+    X(HZ, "hz", NULL, NUMBER, "10", 1, 500, 0, NULL, NULL, "Rounds of periodic work a second.") \
+    X(DATABASES, "databases", NULL, NUMBER, "16", 1, 4096, SETTING_FIXED, NULL, NULL, "Number of databases.") \
+    X(SHUTDOWN_TIMEOUT, "shutdown-timeout", NULL, NUMBER, "10", 0, INT32_MAX, 0, NULL, NULL, "Seconds to wait for replicas when stopping.") \
+    /* Durability */ \
+    X(DIR, "dir", NULL, TEXT, ".", 0, 0, SETTING_FIXED, NULL, NULL, "Directory for all data files.") \
+    X(APPENDONLY, "appendonly", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Keep the log on disk.") \
+    X(APPENDFSYNC, "appendfsync", NULL, CHOICE, "everysec", 0, 0, 0, "no|always|everysec", NULL, "When the log is forced to the disk.") \
+    X(APPENDFILENAME, "appendfilename", NULL, TEXT, "appendonly.aof", 0, 0, SETTING_FIXED, NULL, NULL, "Base name of the log's files.") \
+    X(APPENDDIRNAME, "appenddirname", NULL, TEXT, "appendonlydir", 0, 0, SETTING_FIXED, NULL, NULL, "Directory of the log's files, below dir.") \
+    X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \
+    X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
+    X(RDBCOMPRESSION, "rdbcompression", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Compress strings in checkpoints.") \
+    X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
+    X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \
+    /* Replication */ \
+    X(REPLICAOF, "replicaof", "slaveof", TEXT, "", 0, 0, SETTING_FIXED, NULL, setting_rule_replicaof, "Host and port of the primary to follow.") \
+    X(REPLICA_READ_ONLY, "replica-read-only", "slave-read-only", SWITCH, "yes", 1, 1, 0, NULL, NULL, "A replica refuses writes; always yes.") \
+    X(REPLICA_SERVE_STALE, "replica-serve-stale-data", "slave-serve-stale-data", SWITCH, "yes", 0, 1, 0, NULL, NULL, "A replica without its primary answers reads.") \
+    X(REPLICA_ANNOUNCE_IP, "replica-announce-ip", "slave-announce-ip", TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "Address that other nodes and clients reach this one at.") \
+    X(REPLICA_ANNOUNCE_PORT, "replica-announce-port", "slave-announce-port", NUMBER, "0", 0, 65535, SETTING_FIXED, NULL, NULL, "And the port; 0: the port it listens on.") \
+    X(REPL_TIMEOUT, "repl-timeout", NULL, NUMBER, "60", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Seconds of silence after which a link is given up.") \
+    X(REPL_BACKLOG_SIZE, "repl-backlog-size", NULL, BYTES, "16mb", 16 * KB, INT64_MAX / 4, SETTING_FIXED, NULL, NULL, "Bytes of the log that are kept in memory for replicas.") \
+    /* Encodings */ \
+    X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \
+    X(HASH_VALUE, "hash-max-listpack-value", "hash-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest field or value of a small hash.") \
+    X(LIST_SIZE, "list-max-listpack-size", "list-max-ziplist-size", NUMBER, "-2", -5, INT32_MAX, 0, NULL, NULL, "Size of a list's nodes: elements, or -1 .. -5 for 4, 8, 16, 32, 64 KB.") \
+    X(INTSET_ENTRIES, "set-max-intset-entries", NULL, NUMBER, "512", 0, INT32_MAX, 0, NULL, NULL, "Largest small set of integers.") \
+    X(SET_ENTRIES, "set-max-listpack-entries", NULL, NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small set.") \
+    X(SET_VALUE, "set-max-listpack-value", NULL, BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest member of a small set.") \
+    X(ZSET_ENTRIES, "zset-max-listpack-entries", "zset-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small sorted set.") \
+    X(ZSET_VALUE, "zset-max-listpack-value", "zset-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest member of a small sorted set.")
+// clang-format on

@@ -1,0 +1,136 @@
+#include "server/dispatch.h"
+
+#include <stdio.h>
+
+#include "common/engine.h"
+#include "server/client.h"
+#include "server/server.h"
+
+/* The first arguments, quoted, for the error that names an unknown command. */
+static void quote_arguments(const struct request *r, char *to, size_t room)
+{
+    enum { MOST = 128 };
+    size_t n = 0;
+    to[0] = '\0';
+    for (size_t i = 1; i < r->argc && n < MOST; i++) {
+        const int more = snprintf(to + n, room - n, "'%.*s' ",
+                                  (int)(r->argv[i].n < MOST - n ? r->argv[i].n : MOST - n), r->argv[i].p);
+        if (more < 0 || (size_t)more >= room - n) break;
+        n += (size_t)more;
+    }
+}
+
+static void reject_unknown(struct client *c, struct reply *reply, const struct request *r)
+{
+    const struct span name = r->argv[0];
+    char arguments[512];
+    /* A browser that was made to talk to us must not get another line through. */
+    if (span_is(name, "post") || span_is(name, "host:")) {
+        logger_line(c->server->logger, LOGGER_WARNING, "HTTP from %s: connection closed", c->addr);
+        client_close_after_reply(c);
+    }
+    quote_arguments(r, arguments, sizeof arguments);
+    reply_error(reply, "ERR unknown command '%.*s', with args beginning with: %s", (int)(name.n < 128 ? name.n : 128),
+                name.p, arguments);
+}
+
+/* A container was named, but none of its subcommands. */
+static void reject_subcommand(const struct command_entry *e, struct reply *reply, const struct request *r)
+{
+    char upper[32];
+    size_t n = 0;
+    for (; e->name[n] && n < sizeof upper - 1; n++)
+        upper[n] = (char)(e->name[n] >= 'a' && e->name[n] <= 'z' ? e->name[n] - 'a' + 'A' : e->name[n]);
+    upper[n] = '\0';
+    const struct span sub = r->argv[1];
+    reply_error(reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", (int)(sub.n < 128 ? sub.n : 128), sub.p, upper);
+}
+
+static const char debug_refused[] =
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a "
+    "local "
+    "connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+
+/* DEBUG no, yes, local: as the words of the setting. */
+static bool may_debug(const struct client *c)
+{
+    enum { NO, YES, LOCAL };
+    const int64_t who = config_number(c->server->config, SET_ENABLE_DEBUG_COMMAND);
+    return who == YES || (who == LOCAL && c->flags & CLIENT_LOCAL);
+}
+
+/* What every command is checked for, in Redis's order. False: refused, and the error replied. */
+static bool is_allowed(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
+{
+    struct server *s = c->server;
+    if (e->sub_count && r->argc > 1) {
+        reject_subcommand(e, reply, r);
+    } else if (!command_arity_fits(e, r->argc)) {
+        reply_error(reply, "ERR wrong number of arguments for '%s' command", e->name);
+    } else if (e == s->debug_command && !may_debug(c)) {
+        reply_error(reply, debug_refused);
+    } else if (!(c->flags & CLIENT_TRUSTED) && !(e->flags & CMD_NO_AUTH)) {
+        reply_error(reply, "NOAUTH Authentication required.");
+    } else if (s->loading && !(e->flags & CMD_LOADING)) {
+        reply_error(reply, "LOADING Redis is loading the dataset in memory");
+    } else if (e->flags & CMD_WRITE && s->read_only) {
+        reply_error(reply, "READONLY You can't write against a read only replica.");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static void execute(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
+{
+    struct server *s = c->server;
+    struct effects *effects = s->read_only ? NULL : &s->journal.effects;
+    if (e->flags & CMD_ENGINE) {
+        engine_execute(s->engine, &c->session, clock_now(&s->clock), e, r, reply, effects);
+        return;
+    }
+    struct call call = {.engine = s->engine,
+                        .session = &c->session,
+                        .command = e,
+                        .argv = r->argv,
+                        .argc = r->argc,
+                        .raw = r->raw,
+                        .now_ms = clock_now(&s->clock),
+                        .origin = ORIGIN_CLIENT,
+                        .reply = reply,
+                        .effects = effects};
+    e->row->run(&call);
+}
+
+/* Execute, and count calls, time and failures. */
+static void execute_counted(struct client *c, const struct command_entry *e, const struct request *r,
+                            struct reply *reply)
+{
+    struct stats *stats = &c->server->stats;
+    struct command_stat *stat = &stats->by_command[e->id];
+    const int64_t begin = stats->tick_ns ? stats->tick_ns : clock_ticks_ns();
+    execute(c, e, r, reply);
+    stats->tick_ns = clock_ticks_ns();
+    stats->commands++;
+    stat->calls++;
+    stat->nanoseconds += (uint64_t)(stats->tick_ns - begin);
+    if (reply->errors) stat->failed++;
+}
+
+void dispatch(struct client *c, const struct request *r)
+{
+    struct server *s = c->server;
+    struct reply reply = {.out = &c->out, .resp = c->resp};
+    const size_t mark = c->out.len;
+    const struct command_entry *e = command_find(s->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
+    c->commands++;
+    if (!e) {
+        reject_unknown(c, &reply, r);
+    } else if (is_allowed(c, e, r, &reply)) {
+        c->last_command = e;
+        execute_counted(c, e, r, &reply);
+    } else {
+        s->stats.by_command[e->id].rejected++;
+    }
+    if (reply.errors && c->out.len > mark) stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
+}

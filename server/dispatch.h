@@ -1,0 +1,9 @@
+/* From a request to its reply: look the command up, check what every command is checked for, execute it. */
+#pragma once
+
+#include "common/resp.h"
+
+struct client;
+
+/* Exactly one reply is appended to the client's `out` (unless the command blocks it). */
+void dispatch(struct client *c, const struct request *request);

@@ -1,0 +1,14 @@
+/* What the process takes of the machine's memory. */
+#pragma once
+
+#include <stddef.h>
+
+struct memory_use {
+    size_t used;     /* allocated by us */
+    size_t active;   /* the allocator's pages with anything in them; 0: unknown */
+    size_t resident; /* by the kernel's count */
+    size_t system;   /* of the whole machine */
+    const char *allocator;
+};
+
+void memory_use(struct memory_use *m);

@@ -1,0 +1,193 @@
+/* Putting the parts together, and taking them apart. */
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "server/client.h"
+#include "server/commands/commands.h"
+#include "server/lifecycle.h"
+#include "server/version.h"
+
+enum { OWN_DESCRIPTORS = 64 }; /* log, links, listeners and the like */
+
+static void apply_encodings(struct server *s)
+{
+    const struct config *c = s->config;
+    *engine_limits(s->engine) = (struct encoding_limits){
+        .hash_max_listpack_entries = (size_t)config_number(c, SET_HASH_ENTRIES),
+        .hash_max_listpack_value = (size_t)config_number(c, SET_HASH_VALUE),
+        .set_max_intset_entries = (size_t)config_number(c, SET_INTSET_ENTRIES),
+        .set_max_listpack_entries = (size_t)config_number(c, SET_SET_ENTRIES),
+        .set_max_listpack_value = (size_t)config_number(c, SET_SET_VALUE),
+        .zset_max_listpack_entries = (size_t)config_number(c, SET_ZSET_ENTRIES),
+        .zset_max_listpack_value = (size_t)config_number(c, SET_ZSET_VALUE),
+        .list_max_listpack_size = config_number(c, SET_LIST_SIZE),
+    };
+}
+
+/* As many descriptors as maxclients needs; fewer clients if the system does not allow that. */
+static void reserve_descriptors(struct server *s)
+{
+    struct rlimit limit;
+    const rlim_t need = (rlim_t)config_number(s->config, SET_MAXCLIENTS) + OWN_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need) return;
+    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= need) return;
+    char text[32];
+    const int n =
+        snprintf(text, sizeof text, "%llu",
+                 limit.rlim_cur > OWN_DESCRIPTORS ? (unsigned long long)limit.rlim_cur - OWN_DESCRIPTORS : 1ULL);
+    logger_line(s->logger, LOGGER_WARNING, "maxclients is %s: the system allows %llu open files", text,
+                (unsigned long long)limit.rlim_cur);
+    const enum err e = config_set(s->config, SET_MAXCLIENTS, span_of(text, (size_t)n), NULL);
+    (void)e;
+}
+
+void server_apply(struct server *s, enum setting id)
+{
+    switch (id) {
+    case SET_OUTPUT_LIMITS:
+    case SET_MAX_BULK:
+    case SET_QUERY_BUFFER_LIMIT:
+    case SET_REQUIREPASS: clients_configure(s); break;
+    case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
+    case SET_MAXCLIENTS: reserve_descriptors(s); break;
+    case SET_HZ: lifecycle_set_rate(s); break;
+    case SET_HASH_ENTRIES:
+    case SET_HASH_VALUE:
+    case SET_LIST_SIZE:
+    case SET_INTSET_ENTRIES:
+    case SET_SET_ENTRIES:
+    case SET_SET_VALUE:
+    case SET_ZSET_ENTRIES:
+    case SET_ZSET_VALUE: apply_encodings(s); break;
+    default: break; /* looked up where it is used */
+    }
+}
+
+static void make_engine(struct server *s)
+{
+    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    options.databases = (unsigned)config_number(s->config, SET_DATABASES);
+    options.max_bulk = (size_t)config_number(s->config, SET_MAX_BULK);
+    randombytes_buf(options.hash_key, sizeof options.hash_key);
+    randombytes_buf(&options.random_seed, sizeof options.random_seed);
+    s->engine = engine_new(&options);
+    apply_encodings(s);
+    s->commands = command_set_new();
+    engine_add_commands(s->commands);
+    server_add_commands(s->commands);
+    s->debug_command = command_find(s->commands, SPAN("debug"), SPAN(""));
+    stats_init(&s->stats, command_ids(s->commands));
+}
+
+static enum err write_pidfile(const struct server *s, struct errmsg *m)
+{
+    const char *path = config_text(s->config, SET_PIDFILE);
+    if (!path[0]) return ERR_OK;
+    FILE *f = fopen(path, "we");
+    if (!f) return err_errno(m, "cannot write the pid file %s", path);
+    (void)fprintf(f, "%d\n", (int)getpid());
+    if (fclose(f) != 0) return err_errno(m, "cannot write the pid file %s", path);
+    return ERR_OK;
+}
+
+static enum err enter_directory(const struct server *s, struct errmsg *m)
+{
+    const char *dir = config_text(s->config, SET_DIR);
+    if (chdir(dir) != 0) return err_errno(m, "cannot use the directory %s", dir);
+    if (access(".", R_OK | W_OK | X_OK) != 0) return err_errno(m, "cannot write to the directory %s", dir);
+    return ERR_OK;
+}
+
+static void make_run_id(struct server *s)
+{
+    uint8_t random[20];
+    randombytes_buf(random, sizeof random);
+    (void)sodium_bin2hex(s->run_id, sizeof s->run_id, random, sizeof random);
+}
+
+static enum err start(struct server *s, struct errmsg *m)
+{
+    enum err e = logger_open(config_text(s->config, SET_LOGFILE),
+                             (enum logger_level)config_number(s->config, SET_LOGLEVEL), &s->logger, m);
+    if (!e) e = enter_directory(s, m);
+    if (e) return e;
+    make_run_id(s);
+    s->clock.started_ms = clock_wall_ms();
+    reserve_descriptors(s);
+    make_engine(s);
+    journal_init(s);
+    clients_init(s);
+    lifecycle_start(s);
+    e = listeners_open(s, m);
+    if (!e) e = write_pidfile(s, m);
+    if (e) return e;
+    logger_line(s->logger, LOGGER_NOTICE, "Relevo %s starting, pid=%d, port=%d, configuration: %s", RELEVO_VERSION,
+                (int)getpid(), (int)config_number(s->config, SET_PORT), s->config_path ? s->config_path : "none");
+    logger_line(s->logger, LOGGER_NOTICE, "Server initialized");
+    logger_line(s->logger, LOGGER_NOTICE, "Ready to accept connections tcp");
+    return ERR_OK;
+}
+
+static void close_handle(uv_handle_t *h, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(h)) uv_close(h, NULL);
+}
+
+static void stop(struct server *s)
+{
+    if (s->clients.read_buffer) clients_close_all(s);
+    listeners_close(s);
+    /* Clients and listeners free themselves in their callbacks; the other handles are embedded. */
+    (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    uv_walk(&s->loop, close_handle, NULL);
+    while (uv_run(&s->loop, UV_RUN_DEFAULT)) {}
+    journal_free(s);
+    clients_free(s);
+    engine_free(s->engine);
+    stats_free(&s->stats);
+    command_set_free(s->commands);
+    lifecycle_free(s);
+    if (s->logger) {
+        if (config_text(s->config, SET_PIDFILE)[0]) (void)unlink(config_text(s->config, SET_PIDFILE));
+        logger_line(s->logger, LOGGER_WARNING, "Relevo is now ready to exit, bye bye...");
+    }
+    logger_close(s->logger);
+}
+
+int server_main(struct config *config, const char *config_path, const char *program)
+{
+    struct server *s = MEM_NEW(struct server);
+    struct errmsg m = {{0}};
+    s->config = config;
+    s->config_path = config_path;
+    s->program = program;
+    (void)signal(SIGPIPE, SIG_IGN);
+    int code = 0;
+    if (uv_loop_init(&s->loop) != 0) {
+        (void)fprintf(stderr, "relevo: cannot make an event loop\n");
+        code = 1;
+    } else {
+        if (start(s, &m)) {
+            (void)fprintf(stderr, "relevo: %s\n", m.text);
+            code = 1;
+        } else {
+            (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+            code = s->exit_code;
+        }
+        stop(s);
+        (void)uv_loop_close(&s->loop);
+    }
+    config_free(config);
+    mem_free(s);
+    return code;
+}

@@ -1,0 +1,60 @@
+/* The process: what the modules of this folder share, and nothing else. Each member belongs to the module whose
+ * header declares it; a module reaches another one through that header's functions.
+ *
+ *     turn of the loop:   sockets are read, commands executed, replies and effects appended to buffers
+ *     uv_prepare:         the batch of effects is closed and handed to the log and the links; replies are flushed
+ *
+ * Everything here is the main thread's. */
+#pragma once
+
+#include <uv.h>
+
+#include "common/engine.h"
+#include "server/clients.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/journal.h"
+#include "server/listener.h"
+#include "server/logger.h"
+#include "server/stats.h"
+
+struct lifecycle;
+
+struct server {
+    uv_loop_t loop;
+    struct config *config;
+    const char *config_path; /* absolute, or NULL */
+    const char *program;     /* absolute */
+    char run_id[41];         /* random hex, new with each start */
+
+    struct logger *logger;
+    struct clock clock;
+    struct stats stats;
+
+    struct command_set *commands;
+    struct engine *engine;
+    struct journal journal;
+
+    struct clients clients;
+    struct listeners listeners;
+    struct lifecycle *life;
+
+    const struct command_entry *debug_command;
+    size_t peak_memory; /* most that was seen in use */
+    int exit_code;
+    bool loading;   /* the data set is being read: only some commands are served */
+    bool read_only; /* a replica */
+};
+
+/* Start, run until told to stop, clean up; returns the exit code. Takes @config. @config_path may be NULL. */
+int server_main(struct config *config, const char *config_path, const char *program);
+
+/* Ask to stop: everything answered is flushed and fsynced first. @save: write dbfilename before; @now: do not wait for
+ * replicas; @force: stop even if that fails. @by is told if it fails; may be NULL. Returns at once. */
+enum shutdown_save { SHUTDOWN_SAVE_DEFAULT, SHUTDOWN_SAVE_YES, SHUTDOWN_SAVE_NO };
+void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force, struct client *by);
+/* Call it off; false if none is under way. */
+bool server_shutdown_abort(struct server *s);
+
+/* Bring what runs into line with a setting that was just changed. */
+void server_apply(struct server *s, enum setting id);

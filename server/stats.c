@@ -1,0 +1,68 @@
+#include "server/stats.h"
+
+#include <stdio.h>
+
+#include "common/mem.h"
+
+void stats_init(struct stats *s, size_t command_ids)
+{
+    *s = (struct stats){.command_ids = command_ids};
+    s->by_command = mem_zalloc(command_ids, sizeof *s->by_command);
+}
+
+void stats_free(struct stats *s)
+{
+    mem_free(s->by_command);
+    s->by_command = NULL;
+}
+
+void stats_reset(struct stats *s)
+{
+    struct command_stat *by_command = s->by_command;
+    const size_t ids = s->command_ids;
+    memset(by_command, 0, ids * sizeof *by_command);
+    *s = (struct stats){.by_command = by_command, .command_ids = ids};
+}
+
+void stats_error(struct stats *s, struct span reply)
+{
+    size_t n = 1;
+    s->errors++;
+    while (n < reply.n && reply.p[n] != ' ' && reply.p[n] != '\r') n++;
+    if (n - 1 >= STATS_ERROR_NAME || n == 1) return;
+    const struct span name = span_of(reply.p + 1, n - 1);
+    size_t i = 0;
+    while (i < s->error_kinds && !span_eq(span_str(s->by_error[i].name), name)) i++;
+    if (i == STATS_ERROR_KINDS) return; /* more kinds than Redis has: not worth a line */
+    if (i == s->error_kinds) {
+        s->error_kinds++;
+        memcpy(s->by_error[i].name, name.p, name.n);
+        s->by_error[i].name[name.n] = '\0';
+    }
+    s->by_error[i].count++;
+}
+
+static void rate_sample(struct rate *r, uint64_t count, uint64_t elapsed_ns)
+{
+    r->samples[r->next] = (uint64_t)((double)(count - r->last_count) * 1e9 / (double)elapsed_ns);
+    r->next = (r->next + 1) % STATS_SAMPLES;
+    r->last_count = count;
+}
+
+void stats_sample(struct stats *s, int64_t now_ns)
+{
+    const int64_t elapsed = now_ns - s->sampled_ns;
+    if (s->sampled_ns && elapsed > 0) {
+        rate_sample(&s->command_rate, s->commands, (uint64_t)elapsed);
+        rate_sample(&s->in_rate, s->bytes_in, (uint64_t)elapsed);
+        rate_sample(&s->out_rate, s->bytes_out, (uint64_t)elapsed);
+    }
+    s->sampled_ns = now_ns;
+}
+
+uint64_t rate_get(const struct rate *r)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < STATS_SAMPLES; i++) sum += r->samples[i];
+    return sum / STATS_SAMPLES;
+}

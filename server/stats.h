@@ -1,0 +1,51 @@
+/* What the server counts. Plain numbers, written by the main loop only; server/info.c tells them. */
+#pragma once
+
+#include "common/command.h"
+
+struct command_stat {
+    uint64_t calls, nanoseconds, rejected, failed;
+};
+
+enum { STATS_ERROR_KINDS = 128, STATS_ERROR_NAME = 32, STATS_SAMPLES = 16 };
+
+struct error_stat {
+    char name[STATS_ERROR_NAME]; /* "WRONGTYPE" */
+    uint64_t count;
+};
+
+/* A rate per second, out of samples of a counter. */
+struct rate {
+    uint64_t last_count;
+    uint64_t samples[STATS_SAMPLES];
+    unsigned next;
+};
+
+struct stats {
+    uint64_t connections, rejected_connections, commands;
+    uint64_t bytes_in, bytes_out;
+    uint64_t query_limit_closed, output_limit_closed, timeout_closed;
+    uint64_t errors, protocol_errors, denied_auth;
+    struct rate command_rate, in_rate, out_rate;
+    int64_t sampled_ns;
+
+    struct command_stat *by_command; /* by command_entry.id */
+    size_t command_ids;
+
+    struct error_stat by_error[STATS_ERROR_KINDS];
+    size_t error_kinds;
+
+    int64_t tick_ns; /* end of the command before in this read, or 0: so that one look at the clock times two */
+};
+
+void stats_init(struct stats *s, size_t command_ids);
+void stats_free(struct stats *s);
+/* CONFIG RESETSTAT. */
+void stats_reset(struct stats *s);
+
+/* An error was replied; @reply begins with '-'. */
+void stats_error(struct stats *s, struct span reply);
+
+/* Take samples for the rates; several times a second. */
+void stats_sample(struct stats *s, int64_t now_ns);
+uint64_t rate_get(const struct rate *r);
