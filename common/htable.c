@@ -258,15 +258,16 @@ static void resize_begin(struct htable *t, uint64_t buckets)
     if (t->live.buckets <= AT_ONCE) (void)htable_resize_step(t, AT_ONCE);
 }
 
-/* Begin a resize if the fill asks for one, and go a step with one under way. */
-static void settle(struct htable *t)
+/* Begin a resize if the fill asks for one, and go a step with one under way. Only a removal makes a table shrink: one
+ * that was made large for items to come stays so. */
+static void settle(struct htable *t, bool removed)
 {
     const uint64_t n = t->live.buckets;
     if (resizing(t)) {
         (void)htable_resize_step(t, STEPS_PER_CHANGE);
     } else if (t->count > n * GROW_FILL + 1) {
         resize_begin(t, good_size(n + (n < 3 ? 1 : n / 3)));
-    } else if (n > 1 && t->count < n * SHRINK_FILL) {
+    } else if (removed && n > 1 && t->count < n * SHRINK_FILL) {
         const uint64_t fit = good_size(t->count / FIT_FILL + 1);
         if (fit < n) resize_begin(t, fit);
     }
@@ -384,7 +385,7 @@ void htable_insert(struct htable *t, uint64_t hash, void *item)
     }
     chain_add(t, bucket_for(t, htable_position(hash)), word_of(hash, item));
     t->count++;
-    settle(t);
+    settle(t, false);
 }
 
 void *htable_remove(struct htable *t, uint64_t hash, struct span key)
@@ -394,7 +395,7 @@ void *htable_remove(struct htable *t, uint64_t hash, struct span key)
     void *item = item_of(s->word);
     chain_cut(t, bucket_for(t, htable_position(hash)), s);
     t->count--;
-    settle(t);
+    settle(t, true);
     return item;
 }
 

@@ -332,6 +332,19 @@ static enum err select_db(struct load *l, uint64_t id)
                : rdb_fail(&l->in, ERR_FOREIGN, "database %llu, which is not configured here", (unsigned long long)id);
 }
 
+/* How many keys there will be. Believed as far as the bytes that are left may hold so many of a usual size. */
+static enum err load_hints(struct load *l)
+{
+    enum { USUAL_KEY_BYTES = 16, UNKNOWN_SIZE_KEYS = 1 << 16 };
+    uint64_t keys, expires;
+    TRY(rdb_read_number(&l->in, &keys));
+    TRY(rdb_read_number(&l->in, &expires));
+    const uint64_t size = l->in.source->size;
+    const uint64_t most = size > l->in.offset ? (size - l->in.offset) / USUAL_KEY_BYTES : UNKNOWN_SIZE_KEYS;
+    db_expect(l->db, keys < most ? keys : most);
+    return ERR_OK;
+}
+
 static enum err load_aux(struct load *l)
 {
     TRY(rdb_read_string(&l->in, &l->key));
@@ -342,11 +355,11 @@ static enum err load_aux(struct load *l)
 /* What is not a key. */
 static enum err load_opcode(struct load *l, unsigned opcode)
 {
-    uint64_t a, b;
+    uint64_t a;
     unsigned byte;
     switch (opcode) {
     case RDB_SELECTDB: TRY(rdb_read_number(&l->in, &a)); return select_db(l, a);
-    case RDB_RESIZEDB: TRY(rdb_read_number(&l->in, &a)); return rdb_read_number(&l->in, &b);
+    case RDB_RESIZEDB: return load_hints(l);
     case RDB_EXPIRETIME: return load_expiry(l, true);
     case RDB_EXPIRETIME_MS: return load_expiry(l, false);
     case RDB_AUX: return load_aux(l);

@@ -252,6 +252,7 @@ Test(htable, an_expected_size_is_taken_at_once_and_given_back_later)
     cr_assert_geq(buckets, 100000 / 7);
     for (unsigned n = 0; n < KEYS; n++) add(&t, n);
     cr_assert_eq(t.live.buckets, buckets);
+    cr_assert_eq(t.next.buckets, 0, "adding to a table that is large already does not shrink it");
     for (unsigned n = 0; n < KEYS / 2; n++) cr_assert(drop(&t, n));
     while (htable_resize_step(&t, 1)) htable_check(&t);
     cr_assert_lt(t.live.buckets, 1000);
