@@ -1,0 +1,215 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "common/command_docs.h"
+#include "common/engine.h"
+
+static struct command_set *set;
+static void setup(void)
+{
+    set = command_set_new();
+    engine_add_commands(set);
+}
+static void teardown(void) { command_set_free(set); }
+TestSuite(command_set, .init = setup, .fini = teardown);
+
+static const struct command_entry *find(const char *name, const char *sub)
+{
+    return command_find(set, span_str(name), span_str(sub));
+}
+
+static struct syntax_size measure(const char *text)
+{
+    struct syntax *list = syntax_parse(text);
+    const struct syntax_size size = syntax_measure(list);
+    syntax_free(list);
+    return size;
+}
+
+Test(command_set, a_command_is_found_in_any_case)
+{
+    cr_assert(find("GeT", ""));
+    cr_expect_eq(find("GeT", ""), find("get", "anything"));
+    cr_expect_str_eq(find("GET", "")->name, "get");
+    cr_expect(find("GET", "")->flags & CMD_ENGINE);
+    cr_expect_null(find("nothing", ""));
+    cr_expect_null(find("", ""));
+}
+
+Test(command_set, a_container_gives_its_subcommand_or_itself)
+{
+    const struct command_entry *encoding = find("object", "ENCODING");
+    cr_assert(encoding && encoding->row->run);
+    cr_expect_str_eq(encoding->name, "object|encoding");
+    cr_expect_eq(encoding->arity, 3);
+    cr_expect_eq(encoding->parent, find("object", "unknown"));
+    cr_expect_null(find("object", "")->row->run);
+}
+
+Test(command_set, ids_are_dense_and_each_command_is_reached_by_its_index)
+{
+    static bool seen[4096];
+    size_t n = 0;
+    for (size_t i = 0; i < command_count(set); i++) {
+        const struct command_entry *e = command_at(set, i);
+        cr_assert_eq(find(e->name, ""), e);
+        cr_assert_not(seen[e->id]);
+        seen[e->id] = true;
+        n++;
+        for (size_t j = 0; j < e->sub_count; j++, n++) {
+            cr_assert_not(seen[e->subs[j]->id]);
+            seen[e->subs[j]->id] = true;
+        }
+    }
+    cr_expect_eq(command_ids(set), n);
+}
+
+Test(command_set, every_row_says_what_a_reader_needs)
+{
+    for (size_t i = 0; i < command_count(set); i++) {
+        const struct command *row = command_at(set, i)->row;
+        cr_expect(row->summary[strlen(row->summary) - 1] == '.', "%s", row->name);
+        cr_expect(row->since[0] && row->complexity[0], "%s", row->name);
+        cr_expect((row->run != NULL) != (row->subcommands != NULL), "%s", row->name);
+        cr_expect(!(row->flags & CMD_WRITE) != !(row->flags & CMD_READONLY) || row->subcommands ||
+                      row->flags & CMD_LOADING,
+                  "%s either writes or reads", row->name);
+    }
+}
+
+Test(command_set, the_arity_comes_out_of_the_syntax)
+{
+    static const struct {
+        const char *syntax;
+        unsigned least;
+        bool more;
+    } cases[] = {
+        {"", 0, false},
+        {"key", 1, false},
+        {"key value", 2, false},
+        {"key+", 1, true},
+        {"{key value}+", 2, true},
+        {"key [count]", 1, true},
+        {"key {LEFT|RIGHT} x", 3, false},
+        {"key {A a|B b c}", 3, true},
+        {"[EX seconds|PX milliseconds]", 0, true},
+        {"key [NX|XX] [GT|LT] [CH] [INCR] {score member}+", 3, true},
+        {"STREAMS key+ id+", 3, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct syntax_size size = measure(cases[i].syntax);
+        cr_expect(size.least == cases[i].least && size.more == cases[i].more, "%s: %u %d", cases[i].syntax,
+                  size.least, size.more);
+    }
+    cr_expect_eq(find("get", "")->arity, 2);
+    cr_expect_eq(find("set", "")->arity, -3);
+    cr_expect(command_arity_fits(find("set", ""), 3) && command_arity_fits(find("set", ""), 9));
+    cr_expect_not(command_arity_fits(find("set", ""), 2) || command_arity_fits(find("get", ""), 3));
+}
+
+static void describe(const struct syntax *list, struct buf *to)
+{
+    for (const struct syntax *n = list; n; n = n->next) {
+        buf_add_char(to, ' ');
+        argument_name(n, to);
+        buf_printf(to, ":%s", argument_type(n));
+        if (n->token.p) buf_printf(to, ":%.*s", (int)n->token.n, n->token.p);
+        if (n->optional) buf_add_char(to, '?');
+        if (n->repeated) buf_add_char(to, '+');
+        if (!n->first) continue;
+        buf_add_char(to, '(');
+        describe(n->first, to);
+        buf_add(to, " )", 2);
+    }
+}
+
+Test(command_set, arguments_are_a_tree_of_values_tokens_and_groups)
+{
+    static const struct {
+        const char *syntax, *tree;
+    } cases[] = {
+        {"key seconds [NX|XX]", " key:key seconds:integer nx|xx:oneof?( nx:pure-token xx:pure-token )"},
+        {"key [EX seconds|PERSIST]", " key:key seconds|persist:oneof?( seconds:integer:EX persist:pure-token )"},
+        {"[LIMIT offset count]", " limit:block:LIMIT?( offset:integer count:integer )"},
+        {"{score member}+", " score_member:block+( score:double member:string )"},
+        {"[GET pattern]+", " pattern:pattern:GET?+"},
+        {"[WEIGHTS weight+]", " weight:double:WEIGHTS?+"},
+        {"{FROMMEMBER member|FROMLONLAT longitude latitude}",
+         " member|fromlonlat:oneof( member:string:FROMMEMBER fromlonlat:block:FROMLONLAT( longitude:string "
+         "latitude:string ) )"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf text = {0};
+        struct syntax *list = syntax_parse(cases[i].syntax);
+        describe(list, &text);
+        buf_add_char(&text, '\0');
+        cr_expect_str_eq(text.p, cases[i].tree);
+        syntax_free(list);
+        buf_free(&text);
+    }
+}
+
+#define EXPECT_KEYS(expected, ...)                                                                                   \
+    do {                                                                                                             \
+        const struct span argv[] = {__VA_ARGS__};                                                                    \
+        struct key_ref keys[8];                                                                                      \
+        char text[64] = "";                                                                                          \
+        const long n = command_keys(command_find(set, argv[0], argv[1]), argv, sizeof argv / sizeof *argv, keys, 8); \
+        size_t len = (size_t)snprintf(text, sizeof text, "%ld:", n);                                                 \
+        for (long i = 0; i < n && i < 8; i++)                                                                        \
+            len += (size_t)snprintf(text + len, sizeof text - len, " %u", keys[i].index);                            \
+        cr_expect_str_eq(text, expected);                                                                            \
+    } while (0)
+
+Test(command_set, keys_are_found_where_the_row_says)
+{
+    EXPECT_KEYS("1: 1", SPAN("GET"), SPAN("a"));
+    EXPECT_KEYS("3: 1 2 3", SPAN("DEL"), SPAN("a"), SPAN("b"), SPAN("c"));
+    EXPECT_KEYS("2: 1 3", SPAN("MSET"), SPAN("a"), SPAN("1"), SPAN("b"), SPAN("2"));
+    EXPECT_KEYS("2: 1 2", SPAN("RENAME"), SPAN("a"), SPAN("b"));
+    EXPECT_KEYS("3: 1 3 4", SPAN("ZUNIONSTORE"), SPAN("to"), SPAN("2"), SPAN("a"), SPAN("b"));
+    EXPECT_KEYS("1: 2", SPAN("OBJECT"), SPAN("ENCODING"), SPAN("a"));
+    EXPECT_KEYS("0:", SPAN("SCAN"), SPAN("0"));
+    EXPECT_KEYS("-1:", SPAN("GET"), SPAN("a"), SPAN("b"));
+    EXPECT_KEYS("-1:", SPAN("ZUNION"), SPAN("9"), SPAN("a"));
+    EXPECT_KEYS("-1:", SPAN("ZUNION"), SPAN("x"), SPAN("a"));
+}
+
+static void nothing(struct call *c) { (void)c; }
+
+Test(command_set, a_keyword_leads_to_keys_forwards_and_backwards)
+{
+    static const struct command rows[] = {
+        COMMAND("FROMFRONT", "[arg+]", "For this test.", "1.0.0", "O(1)", CMD_READONLY, ACL_STRING,
+                KEYS_AFTER(KEY_RO, "STREAMS", 1, -1, 2), nothing),
+        COMMAND("FROMBACK", "[arg+]", "For this test.", "1.0.0", "O(1)", CMD_READONLY, ACL_STRING,
+                KEYS_AFTER(KEY_RO, "KEYS", -2, -1, 0), nothing),
+        COMMANDS_END,
+    };
+    command_set_add(set, rows, 0);
+    cr_expect(find("fromfront", "")->flags & CMD_MOVABLE_KEYS);
+    EXPECT_KEYS("2: 2 3", SPAN("FROMFRONT"), SPAN("streams"), SPAN("a"), SPAN("b"), SPAN("1"), SPAN("2"));
+    EXPECT_KEYS("1: 3", SPAN("FROMBACK"), SPAN("x"), SPAN("KEYS"), SPAN("a"));
+    EXPECT_KEYS("0:", SPAN("FROMBACK"), SPAN("x"), SPAN("y"), SPAN("a"));
+}
+
+static bool has(struct words words, const char *word)
+{
+    for (size_t i = 0; i < words.count; i++)
+        if (strcmp(words.word[i], word) == 0) return true;
+    return false;
+}
+
+Test(command_set, categories_and_groups_follow_from_the_row)
+{
+    const struct command_entry *get = find("get", ""), *flush = find("flushall", "");
+    cr_expect(has(command_category_words(get), "@read") && has(command_category_words(get), "@fast"));
+    cr_expect(has(command_category_words(flush), "@write") && has(command_category_words(flush), "@slow") &&
+              has(command_category_words(flush), "@dangerous"));
+    cr_expect(has(command_flag_words(get), "readonly"));
+    cr_expect_str_eq(command_group(get), "string");
+    cr_expect_str_eq(command_group(flush), "server");
+    cr_expect_str_eq(command_group(find("object", "")), "generic");
+    const struct key_range range = command_key_range(find("mset", ""));
+    cr_expect(range.first == 1 && range.last == -1 && range.step == 2);
+}
