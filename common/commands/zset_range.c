@@ -232,6 +232,19 @@ void zset_store_result(struct call *c, struct span key, struct zset *z, const ch
     reply_int(c->reply, (int64_t)size);
 }
 
+/* A range of names means something only where all scores are equal; elsewhere, what a search finds hangs on how the
+ * members came in. The ranks that were found are exact. */
+static void effect_by_ranks(struct call *c, struct span name, struct span to, struct span key, uint64_t first,
+                            uint64_t last)
+{
+    char from[NUM_I64_MAX_TEXT], until[NUM_I64_MAX_TEXT];
+    const struct span effect[] = {
+        name, to, key, {from, num_format_u64(from, first)}, {until, num_format_u64(until, last - 1)}};
+    const size_t n = sizeof effect / sizeof *effect;
+    if (to.p) call_effect(c, effect, n);
+    else call_effect(c, (const struct span[]){name, key, effect[3], effect[4]}, n - 1);
+}
+
 void zset_range_store(struct call *c)
 {
     struct selection s;
@@ -248,7 +261,11 @@ void zset_range_store(struct call *c)
         if (!zset_iter_next(&i, &member, &score, scratch)) break;
         zset_set(result, member, score, call_limits(c));
     }
+    const uint64_t changes = c->changes;
     zset_store_result(c, c->argv[1], result, "zrangestore");
+    if (s.by != BY_LEX || c->changes == changes) return;
+    if (s.first < s.last) effect_by_ranks(c, SPAN("ZRANGESTORE"), c->argv[1], c->argv[2], s.first, s.last);
+    else CALL_EFFECT(c, SPAN("DEL"), c->argv[1]);
 }
 
 static void reply_count(struct call *c, enum range_by by)
@@ -275,6 +292,7 @@ static void remove_range(struct call *c, enum range_by by, const char *event)
     if (first < last) {
         zset_remove_ranks(entry_object(e), first, last);
         call_changed(c, EVENT_ZSET, event, c->argv[1], last - first);
+        if (by == BY_LEX) effect_by_ranks(c, SPAN("ZREMRANGEBYRANK"), span_of(NULL, 0), c->argv[1], first, last);
         call_remove_if_empty(c, c->argv[1], e);
     }
     reply_int(c->reply, (int64_t)(last - first));

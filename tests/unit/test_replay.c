@@ -1,0 +1,244 @@
+/* The promise of the log: replaying the effects of any commands, anywhere, gives the same data.
+ *
+ * One engine executes random commands of the whole table while its clock advances and keys expire; another, with other
+ * secrets and other chance, replays what the first one lists as effects, and knows no time. Again and again both are
+ * compared by a digest that includes expiry times, and every invariant of every structure is checked. At times
+ * the second one is replaced by one that a snapshot of the first was loaded into, as a joining replica is: its structures
+ * have grown in another order then, which the effects must not depend on.
+ *
+ * SEED=n COMMANDS=n in the environment repeat or extend a run. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/keyspace.h"
+#include "common/rdb.h"
+#include "common/traversal.h"
+#include "common/types/hash.h"
+#include "common/types/list.h"
+#include "common/types/set.h"
+#include "common/types/zset.h"
+#include "tests/lib/randcmd.h"
+
+struct pair {
+    uint64_t seed;
+    struct engine *primary, *replica;
+    struct session on_primary, on_replica;
+    struct command_set *commands;
+    struct randcmd random;
+    struct rand time;
+    int64_t now_ms;
+    struct buf log, reply;
+    struct effects effects;
+    struct resp_parser parser;
+    uint64_t executed, effects_seen;
+};
+
+static struct engine *engine_of(uint8_t secret, bool small_limits)
+{
+    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    memset(options.hash_key, secret, sizeof options.hash_key);
+    options.random_seed = secret;
+    options.max_bulk = 1 << 20;
+    if (small_limits)
+        options.limits = (struct encoding_limits){.hash_max_listpack_entries = 6,
+                                                  .hash_max_listpack_value = 20,
+                                                  .set_max_intset_entries = 8,
+                                                  .set_max_listpack_entries = 6,
+                                                  .set_max_listpack_value = 20,
+                                                  .zset_max_listpack_entries = 6,
+                                                  .zset_max_listpack_value = 20,
+                                                  .list_max_listpack_size = 5};
+    return engine_new(&options);
+}
+
+static void pair_init(struct pair *p, uint64_t seed, bool small_limits)
+{
+    *p = (struct pair){.seed = seed, .time = {~seed}, .now_ms = 1700000000000};
+    p->primary = engine_of(1, small_limits);
+    p->replica = engine_of(2, small_limits);
+    engine_set_role(p->replica, ENGINE_REPLICA);
+    p->commands = command_set_new();
+    engine_add_commands(p->commands);
+    randcmd_init(&p->random, p->commands, seed);
+    effects_begin(&p->effects, &p->log);
+}
+
+static void pair_free(struct pair *p)
+{
+    engine_free(p->primary);
+    engine_free(p->replica);
+    command_set_free(p->commands);
+    randcmd_free(&p->random);
+    buf_free(&p->log);
+    buf_free(&p->reply);
+    resp_parser_free(&p->parser);
+}
+
+/* What to say where a run fails. */
+static const char *where(struct pair *p)
+{
+    static char text[2000];
+    struct buf line = {0};
+    randcmd_print(&p->random, &line);
+    (void)snprintf(text, sizeof text, "SEED=%lu, command %lu: %.*s", (unsigned long)p->seed,
+                   (unsigned long)p->executed, (int)(line.len < 1500 ? line.len : 1500), line.p ? line.p : "");
+    buf_free(&line);
+    return text;
+}
+
+static void execute_one(struct pair *p)
+{
+    struct request request;
+    p->random.now_ms = p->now_ms;
+    const struct command_entry *command = randcmd_next(&p->random, &request);
+    p->executed++;
+    buf_reset(&p->reply, SIZE_MAX);
+    struct reply reply = {.out = &p->reply, .resp = 2 + p->executed % 2};
+    const uint64_t effects = p->effects.count;
+    engine_execute(p->primary, &p->on_primary, p->now_ms, command, &request, &reply, &p->effects);
+    cr_assert(p->reply.len > 0, "no reply: %s", where(p));
+    cr_assert(reply.errors <= 1, "two errors: %s", where(p));
+    const bool writes = command->flags & CMD_WRITE;
+    if (!writes && !reply.errors)
+        cr_assert(p->effects.count == effects || p->log.len > 0, "a read was logged: %s", where(p));
+}
+
+/* The clock goes on in steps of all sizes, and idle work is done at times. */
+static void pass_time(struct pair *p)
+{
+    if (rand_below(&p->time, 4) == 0) p->now_ms += (int64_t)rand_below(&p->time, 400);
+    if (rand_below(&p->time, 50) == 0) (void)engine_cycle(p->primary, p->now_ms, 20, &p->effects);
+}
+
+static const struct resp_limits no_limits = {.max_args = 1 << 20, .max_bulk = 512u << 20, .max_inline = 1 << 16};
+
+/* Hand the effects over, as one batch. */
+static void replay(struct pair *p)
+{
+    effects_end(&p->effects);
+    struct span rest = buf_span(&p->log);
+    while (rest.n) {
+        struct request request;
+        size_t used, want;
+        struct errmsg m;
+        cr_assert_eq(resp_parse(&p->parser, rest, &no_limits, &request, &used, &want), RESP_REQUEST, "%s", where(p));
+        cr_assert_eq(engine_replay(p->replica, &p->on_replica, request.argv, request.argc, &m), ERR_OK, "%s; %s",
+                     m.text, where(p));
+        rest = span_of(rest.p + used, rest.n - used);
+    }
+    cr_assert_eq(p->on_replica.db, 0);
+    p->effects_seen += p->effects.count;
+    buf_reset(&p->log, SIZE_MAX);
+    effects_begin(&p->effects, &p->log);
+}
+
+static void check_entry(void *context, void *item, bool marked)
+{
+    const struct entry *e = item;
+    (void)context;
+    cr_assert_eq(marked, entry_expiry(e) != NO_EXPIRY);
+    switch (entry_type(e)) {
+    case TYPE_LIST: list_check(entry_object(e)); break;
+    case TYPE_SET: set_check(entry_object(e)); break;
+    case TYPE_HASH: hash_check(entry_object(e)); break;
+    case TYPE_ZSET: zset_check(entry_object(e)); break;
+    default: break;
+    }
+}
+
+static void check_engine(struct engine *e)
+{
+    for (unsigned id = 0; id < engine_databases(e); id++) {
+        const struct db *d = engine_db(e, id);
+        db_check(d);
+        for (uint64_t at = 0; (at = htable_scan(db_table(d), at, false, check_entry, NULL));) continue;
+    }
+}
+
+static void compare(struct pair *p)
+{
+    uint8_t mine[ENGINE_DIGEST_BYTES], theirs[ENGINE_DIGEST_BYTES];
+    engine_digest_full(p->primary, mine);
+    engine_digest_full(p->replica, theirs);
+    cr_assert_arr_eq(mine, theirs, sizeof mine, "data differ: %s", where(p));
+    check_engine(p->primary);
+    check_engine(p->replica);
+}
+
+/* A replica that joins: it takes a snapshot, and the log from there on. */
+static void rejoin(struct pair *p, bool small_limits)
+{
+    struct buf file = {0}, records = {0};
+    struct errmsg m;
+    struct rdb_loaded loaded;
+    struct traversal *t = traversal_begin(p->primary);
+    while (traversal_step(t, &records, 4096)) continue;
+    traversal_free(t);
+    rdb_put_header(&file);
+    buf_add_span(&file, buf_span(&records));
+    rdb_put_eof(&file);
+    rdb_put_checksum(&file, &(struct rdb_sum){0});
+    engine_free(p->replica);
+    p->replica = engine_of(3, small_limits);
+    engine_set_role(p->replica, ENGINE_REPLICA);
+    struct cursor c = cursor_of(buf_span(&file));
+    const struct rdb_source source = rdb_source_span(&c);
+    const struct rdb_target target = rdb_target_engine(p->replica);
+    cr_assert_eq(rdb_load(&source, &target, &loaded, &m), ERR_OK, "%s; %s", m.text, where(p));
+    buf_free(&records);
+    buf_free(&file);
+}
+
+static unsigned from_environment(const char *name, unsigned otherwise)
+{
+    const char *text = getenv(name);
+    return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
+static void run(uint64_t seed, unsigned commands, unsigned compare_every, bool small_limits)
+{
+    struct pair p;
+    pair_init(&p, seed, small_limits);
+    for (unsigned i = 1; i <= commands; i++) {
+        execute_one(&p);
+        pass_time(&p);
+        if (i % compare_every) continue;
+        replay(&p);
+        compare(&p);
+        if (rand_below(&p.time, 20)) continue;
+        rejoin(&p, small_limits);
+        compare(&p);
+    }
+    cr_expect_gt(p.effects_seen, commands / 20, "the commands did next to nothing");
+    cr_expect_gt(engine_stats(p.primary)->expired_keys, commands / 2000, "hardly anything expired");
+    pair_free(&p);
+}
+
+Test(replay, of_random_commands_gives_equal_data)
+{
+    const unsigned seed = from_environment("SEED", 0), commands = from_environment("COMMANDS", 4000);
+    for (unsigned s = seed ? seed : 1; s <= (seed ? seed : 12); s++) run(s, commands, 20, false);
+}
+
+Test(replay, of_random_commands_gives_equal_data_where_collections_turn_large_soon)
+{
+    const unsigned seed = from_environment("SEED", 0), commands = from_environment("COMMANDS", 4000);
+    for (unsigned s = seed ? seed : 101; s <= (seed ? seed : 112); s++) run(s, commands, 20, true);
+}
+
+/* Seeds that once failed, with what was wrong. */
+Test(replay, of_seeds_that_once_failed_gives_equal_data)
+{
+    static const struct {
+        uint64_t seed;
+        unsigned commands, compare_every;
+        bool small_limits;
+        const char *was;
+    } kept[] = {
+        {1, 4000, 1, false, "none yet: compared after every command"},
+        {1, 4000, 1, true, "none yet: compared after every command"},
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        run(kept[i].seed, kept[i].commands, kept[i].compare_every, kept[i].small_limits);
+}
