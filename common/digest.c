@@ -69,7 +69,9 @@ static void add_pair(struct digest *d, struct span a, struct span b)
 
 static void add_field(void *context, struct span field, struct span value) { add_pair(context, field, value); }
 
-static void add_zset(struct digest *d, const struct zset *zset)
+/* @full: a zero has no sign. As in Redis it depends on the encoding whether -0 keeps it, and a snapshot that is loaded
+ * may choose another encoding. */
+static void add_zset(struct digest *d, const struct zset *zset, bool full)
 {
     struct zset_iter i;
     struct span member;
@@ -77,12 +79,12 @@ static void add_zset(struct digest *d, const struct zset *zset)
     char scratch[NUM_I64_MAX_TEXT], text[64];
     zset_iter_begin(&i, zset, 0, false);
     while (zset_iter_next(&i, &member, &score, scratch)) {
-        const int n = snprintf(text, sizeof text, "%.17g", score);
+        const int n = snprintf(text, sizeof text, "%.17g", full && score == 0 ? 0.0 : score);
         add_pair(d, member, span_of(text, (size_t)n));
     }
 }
 
-static void add_value(struct digest *d, const struct entry *e)
+static void add_value(struct digest *d, const struct entry *e, bool full)
 {
     char scratch[NUM_I64_MAX_TEXT];
     struct span s;
@@ -94,7 +96,7 @@ static void add_value(struct digest *d, const struct entry *e)
         break;
     case TYPE_LIST: add_list(d, entry_object(e)); break;
     case TYPE_SET: set_each(entry_object(e), add_member, d); break;
-    case TYPE_ZSET: add_zset(d, entry_object(e)); break;
+    case TYPE_ZSET: add_zset(d, entry_object(e), full); break;
     case TYPE_HASH: hash_each(entry_object(e), add_field, d); break;
     case TYPE_COUNT: break;
     }
@@ -105,7 +107,7 @@ static void add_value(struct digest *d, const struct entry *e)
 
 struct walk {
     struct digest *to;
-    bool with_times;
+    bool full;
 };
 
 static void add_entry(void *context, void *item, bool marked)
@@ -115,8 +117,8 @@ static void add_entry(void *context, void *item, bool marked)
     const struct span key = entry_key(e);
     struct digest one = {{0}};
     add_ordered(&one, key.p, key.n);
-    add_value(&one, e);
-    if (walk->with_times && marked) {
+    add_value(&one, e, walk->full);
+    if (walk->full && marked) {
         const uint64_t ms = (uint64_t)entry_expiry(e);
         add_number(&one, (uint32_t)(ms >> 32));
         add_number(&one, (uint32_t)ms);
@@ -124,10 +126,10 @@ static void add_entry(void *context, void *item, bool marked)
     add_unordered(walk->to, one.bytes, sizeof one.bytes);
 }
 
-static void digest_all(const struct engine *e, bool with_times, uint8_t *to)
+static void digest_all(const struct engine *e, bool full, uint8_t *to)
 {
     struct digest d = {{0}};
-    struct walk walk = {&d, with_times};
+    struct walk walk = {&d, full};
     for (unsigned i = 0; i < e->data->count; i++) {
         const struct db *db = e->data->dbs[i];
         if (db_size(db) == 0) continue;
@@ -146,6 +148,6 @@ void engine_digest_value(const struct engine *e, unsigned db, struct span key, u
 {
     struct digest d = {{0}};
     const struct entry *entry = db_find(e->data->dbs[db], key);
-    if (entry) add_value(&d, entry);
+    if (entry) add_value(&d, entry, false);
     memcpy(digest, d.bytes, sizeof d.bytes);
 }

@@ -120,7 +120,7 @@ bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effe
 enum { ENGINE_DIGEST_BYTES = 20 };
 void engine_digest(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYTES]);
 
-/* The same with expiry times, to compare replicas and replays of ours. */
+/* The same with expiry times, and with zero scores that have no sign, to compare replicas and replays of ours. */
 void engine_digest_full(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYTES]);
 
 /* Redis's DEBUG DIGEST-VALUE of one key; zeros if there is none. */
