@@ -436,6 +436,7 @@ uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, ht
     uint64_t end = start_of(h, index + 1);
     if (moved && end > t->boundary) end = t->boundary;
     for (const struct htable_bucket *b = bucket_at(h, index); b; b = linked(b)) {
+        if (!marked_only) prefetch_items(b);
         const unsigned n = bucket_items(b);
         for (unsigned i = 0; i < n; i++) {
             const uint64_t word = b->slots[i].word;

@@ -36,15 +36,22 @@ static void expect_digest(const struct engine *e, const uint8_t digest[ENGINE_DI
     cr_assert_arr_eq(got, digest, sizeof got, "seed %lu", (unsigned long)seed);
 }
 
+/* What SWAPDB does. */
+static void swap_databases(struct fixture *f, struct traversal *t, unsigned a, unsigned b)
+{
+    traversal_before_swap(t, a, b);
+    if (a != b) db_swap(engine_db(f->engine, a), engine_db(f->engine, b));
+}
+
 /* What strikes all keys at once. */
-static void rare_command(struct fixture *f, struct rand *r)
+static void rare_command(struct fixture *f, struct rand *r, struct traversal *t)
 {
     f->session.db = (unsigned)rand_below(r, RANDOM_DATABASES);
-    const uint64_t pick = rand_below(r, 4);
+    const uint64_t pick = rand_below(r, 5);
     if (pick == 0) (void)fixture_do(f, "FLUSHALL");
     else if (pick == 1) (void)fixture_do(f, "FLUSHDB");
     else if (pick == 2) (void)engine_cycle(f->engine, f->now_ms, 100, &f->effects);
-    else (void)fixture_do(f, "SWAPDB %u %u", (unsigned)rand_below(r, 3), (unsigned)rand_below(r, 3));
+    else swap_databases(f, t, (unsigned)rand_below(r, 4), (unsigned)rand_below(r, 4));
 }
 
 /* One traversal amid commands; it must give what there was at its beginning. */
@@ -60,7 +67,7 @@ static void traverse(struct fixture *f, struct rand *r, uint64_t seed)
     const uint64_t calm = 1 + rand_below(r, 30), budget = 1 + rand_below(r, 3000);
     do
         for (uint64_t n = rand_below(r, calm); n > 0; n--) {
-            if (rand_below(r, 200) == 0) rare_command(f, r);
+            if (rand_below(r, 200) == 0) rare_command(f, r, t);
             else random_command(f, r, 200);
         }
     while (traversal_step(t, &records, budget));
