@@ -17,7 +17,7 @@ void object_free(enum type type, void *object)
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
-    assert(!"a collection");
+    assert(false && "a collection");
 }
 
 void *object_dup(enum type type, const void *object)
@@ -30,7 +30,7 @@ void *object_dup(enum type type, const void *object)
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
-    assert(!"a collection");
+    assert(false && "a collection");
     return NULL;
 }
 
@@ -44,7 +44,7 @@ uint64_t object_size(enum type type, const void *object)
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
-    assert(!"a collection");
+    assert(false && "a collection");
     return 0;
 }
 
@@ -58,7 +58,7 @@ size_t object_bytes(enum type type, const void *object)
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
-    assert(!"a collection");
+    assert(false && "a collection");
     return 0;
 }
 
@@ -72,6 +72,6 @@ const char *object_encoding(enum type type, const void *object)
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
-    assert(!"a collection");
+    assert(false && "a collection");
     return NULL;
 }

@@ -140,7 +140,7 @@ static void send_ack(struct core *c)
     Relevo__Message m = core_message(c);
     body.received = c->self.end;
     body.applied = c->applied;
-    body.durable = c->durable;
+    body.durable = c->durable < c->self.end ? c->durable : c->self.end;
     body.time_ms = r->primary_time_ms;
     m.body_case = RELEVO__MESSAGE__BODY_ACK;
     m.ack = &body;
@@ -280,7 +280,7 @@ static void end_snapshot(struct core *c, const Relevo__SnapshotEnd *body)
 static void snapshot_stored(struct core *c, const struct core_event *ev)
 {
     struct replica *r = &c->replica;
-    if (r->state != REPLICA_STORING) return;
+    if (r->state != REPLICA_STORING && !(r->state == REPLICA_RECEIVING && ev->error)) return;
     if (ev->error) {
         char why[256];
         (void)snprintf(why, sizeof why, "the snapshot cannot be stored: %s",

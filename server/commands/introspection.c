@@ -1,40 +1,101 @@
-/* Commands about commands. */
+/* Commands about commands. What they say is derived from the rows by common/command_docs.h; here it is laid out as
+ * clients expect it. */
 #include <stdio.h>
 
+#include "common/command_docs.h"
 #include "server/client.h"
 #include "server/commands/commands.h"
 #include "server/server.h"
 
-void introspection_count(struct call *c)
+static const struct command_set *commands_of(const struct call *c) { return client_of(c)->server->commands; }
+
+static void reply_text(struct reply *r, const char *text) { reply_bulk(r, span_str(text)); }
+
+static void reply_words(struct reply *r, const struct words *w)
 {
-    reply_int(c->reply, (int64_t)command_count(client_of(c)->server->commands));
+    reply_set(r, w->count);
+    for (size_t i = 0; i < w->count; i++) reply_simple(r, w->word[i]);
 }
 
-/* The keys in the command that begins at @argv; on failure the error was replied. */
+/* "SET|GET" or "SET". */
+static const struct command_entry *find_full(const struct command_set *set, struct span name)
+{
+    const char *bar = name.n ? memchr(name.p, '|', name.n) : NULL;
+    if (!bar) return command_find(set, name, SPAN(""));
+    const size_t n = (size_t)(bar - name.p);
+    const struct command_entry *e = command_find(set, span_of(name.p, n), span_of(bar + 1, name.n - n - 1));
+    return e && e->parent ? e : NULL;
+}
+
+/* ---- COUNT, LIST, GETKEYS, HELP ---- */
+
+void introspection_count(struct call *c) { reply_int(c->reply, (int64_t)command_count(commands_of(c))); }
+
+enum filter { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
+
+static bool passes(const struct command_entry *e, enum filter filter, struct span value)
+{
+    if (filter == FILTER_NONE) return true;
+    if (filter == FILTER_MODULE) return false; /* there are no modules */
+    if (filter == FILTER_PATTERN) return glob_match(value, span_str(e->name));
+    const struct words categories = command_category_words(e);
+    for (size_t i = 0; i < categories.count; i++)
+        if (span_is(value, categories.word[i] + 1)) return true;
+    return false;
+}
+
+void introspection_list(struct call *c)
+{
+    enum filter filter = FILTER_NONE;
+    if (c->argc == 5 && span_is(c->argv[2], "filterby")) {
+        if (span_is(c->argv[3], "module")) filter = FILTER_MODULE;
+        if (span_is(c->argv[3], "aclcat")) filter = FILTER_CATEGORY;
+        if (span_is(c->argv[3], "pattern")) filter = FILTER_PATTERN;
+    }
+    if (c->argc != 2 && filter == FILTER_NONE) {
+        reply_syntax_error(c->reply);
+        return;
+    }
+    const struct command_set *set = commands_of(c);
+    const struct span value = filter == FILTER_NONE ? SPAN("") : c->argv[4];
+    const size_t mark = reply_begin(c->reply);
+    size_t n = 0;
+    for (size_t i = 0; i < command_count(set); i++) {
+        const struct command_entry *e = command_at(set, i);
+        if (passes(e, filter, value)) {
+            reply_text(c->reply, e->name);
+            n++;
+        }
+        for (size_t j = 0; filter != FILTER_NONE && j < e->sub_count; j++) {
+            if (!passes(e->subs[j], filter, value)) continue;
+            reply_text(c->reply, e->subs[j]->name);
+            n++;
+        }
+    }
+    reply_end_set(c->reply, mark, n);
+}
+
 void introspection_getkeys(struct call *c)
 {
-    enum { ROOM = 4096 };
+    enum { ROOM = 1024 };
     const struct span *argv = c->argv + 2;
     const size_t argc = c->argc - 2;
-    const struct command_entry *e =
-        command_find(client_of(c)->server->commands, argv[0], argc > 1 ? argv[1] : SPAN(""));
-    if (!e) {
-        reply_error(c->reply, "ERR Invalid command specified");
-        return;
-    }
-    if (!command_arity_fits(e, argc)) {
-        reply_error(c->reply, "ERR Invalid number of arguments specified for command");
-        return;
-    }
+    const struct command_entry *e = command_find(commands_of(c), argv[0], argc > 1 ? argv[1] : SPAN(""));
     struct key_ref keys[ROOM];
-    const long n = command_keys(e, argv, argc, keys, ROOM);
-    if (!e->row->keys[0].flags) reply_error(c->reply, "ERR The command has no key arguments");
-    else if (n < 0 || n > ROOM || (n == 0 && !(e->flags & CMD_NO_MANDATORY_KEYS)))
-        reply_error(c->reply, "ERR Invalid arguments specified for command");
-    else {
-        reply_array(c->reply, (size_t)n);
-        for (long i = 0; i < n; i++) reply_bulk(c->reply, argv[keys[i].index]);
+    long n = 0;
+    const char *why = NULL;
+    if (!e) why = "ERR Invalid command specified";
+    else if (!e->row->keys[0].flags) why = "ERR The command has no key arguments";
+    else if (!command_arity_fits(e, argc)) why = "ERR Invalid number of arguments specified for command";
+    else if ((n = command_keys(e, argv, argc, keys, ROOM)) < 0 || n > ROOM)
+        why = "ERR Invalid arguments specified for command";
+    else if (n == 0 && !(e->flags & CMD_NO_MANDATORY_KEYS)) why = "ERR The command has no key arguments";
+    if (why) {
+        reply_error(c->reply, "%s", why);
+        return;
     }
+    reply_array(c->reply, (size_t)n);
+    for (long i = 0; i < n; i++) reply_bulk(c->reply, argv[keys[i].index]);
 }
 
 void introspection_help(struct call *c)
@@ -46,10 +107,216 @@ void introspection_help(struct call *c)
     reply_simple(c->reply, line);
     for (size_t i = 0; i < container->sub_count; i++) {
         const struct command *row = container->subs[i]->row;
-        const char *name = strchr(row->name, '|') + 1;
-        (void)snprintf(line, sizeof line, "%s%s%s", name, row->syntax[0] ? " " : "", row->syntax);
+        (void)snprintf(line, sizeof line, "%s%s%s", strchr(row->name, '|') + 1, row->syntax[0] ? " " : "",
+                       row->syntax);
         reply_simple(c->reply, line);
         (void)snprintf(line, sizeof line, "    %s", row->summary);
         reply_simple(c->reply, line);
     }
+}
+
+/* ---- INFO ---- */
+
+static void reply_begin_search(struct reply *r, const struct key_spec *k)
+{
+    reply_text(r, "begin_search");
+    reply_map(r, 2);
+    reply_text(r, "type");
+    reply_text(r, k->keyword ? "keyword" : k->begin ? "index" : "unknown");
+    reply_text(r, "spec");
+    if (k->keyword) {
+        reply_map(r, 2);
+        reply_text(r, "keyword");
+        reply_text(r, k->keyword);
+        reply_text(r, "startfrom");
+        reply_int(r, k->begin);
+    } else if (k->begin) {
+        reply_map(r, 1);
+        reply_text(r, "index");
+        reply_int(r, k->begin);
+    } else {
+        reply_map(r, 0);
+    }
+}
+
+static void reply_find_keys(struct reply *r, const struct key_spec *k)
+{
+    const bool known = k->begin != 0;
+    reply_text(r, "find_keys");
+    reply_map(r, 2);
+    reply_text(r, "type");
+    reply_text(r, !known ? "unknown" : k->counted ? "keynum" : "range");
+    reply_text(r, "spec");
+    reply_map(r, known ? 3 : 0);
+    if (!known) return;
+    reply_text(r, k->counted ? "keynumidx" : "lastkey");
+    reply_int(r, k->counted ? k->count_at : k->last);
+    reply_text(r, k->counted ? "firstkey" : "keystep");
+    reply_int(r, k->counted ? k->first_key : k->step);
+    reply_text(r, k->counted ? "keystep" : "limit");
+    reply_int(r, k->counted ? k->step : k->limit);
+}
+
+static void reply_key_specs(struct reply *r, const struct command_entry *e)
+{
+    const size_t n = command_key_specs(e);
+    reply_set(r, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct key_spec *k = &e->row->keys[i];
+        const struct words flags = key_flag_words(k->flags);
+        reply_map(r, 3);
+        reply_text(r, "flags");
+        reply_words(r, &flags);
+        reply_begin_search(r, k);
+        reply_find_keys(r, k);
+    }
+}
+
+static void reply_hints(struct reply *r, const char *hints)
+{
+    const size_t mark = reply_begin(r);
+    size_t n = 0;
+    while (hints && *hints) {
+        const size_t len = strcspn(hints, " ");
+        if (len) {
+            reply_bulk(r, span_of(hints, len));
+            n++;
+        }
+        hints += len + (hints[len] == ' ');
+    }
+    reply_end_set(r, mark, n);
+}
+
+static void reply_info(struct reply *r, const struct command_entry *e)
+{
+    if (!e) {
+        reply_null_array(r);
+        return;
+    }
+    const struct words flags = command_flag_words(e), categories = command_category_words(e);
+    const struct key_range range = command_key_range(e);
+    reply_array(r, 10);
+    reply_text(r, e->name);
+    reply_int(r, e->arity);
+    reply_words(r, &flags);
+    reply_int(r, range.first);
+    reply_int(r, range.last);
+    reply_int(r, range.step);
+    reply_words(r, &categories);
+    reply_hints(r, e->row->hints);
+    reply_key_specs(r, e);
+    reply_set(r, e->sub_count);
+    for (size_t i = 0; i < e->sub_count; i++) reply_info(r, e->subs[i]);
+}
+
+static void reply_info_of_all(struct call *c)
+{
+    const struct command_set *set = commands_of(c);
+    reply_array(c->reply, command_count(set));
+    for (size_t i = 0; i < command_count(set); i++) reply_info(c->reply, command_at(set, i));
+}
+
+void introspection_command(struct call *c) { reply_info_of_all(c); }
+
+void introspection_info(struct call *c)
+{
+    if (c->argc == 2) {
+        reply_info_of_all(c);
+        return;
+    }
+    reply_array(c->reply, c->argc - 2);
+    for (size_t i = 2; i < c->argc; i++) reply_info(c->reply, find_full(commands_of(c), c->argv[i]));
+}
+
+/* ---- DOCS ---- */
+
+static void reply_arguments(struct reply *r, const struct syntax *list, const struct command_entry *e, size_t *keys);
+
+static void reply_argument(struct reply *r, const struct syntax *a, const struct command_entry *e, size_t *keys)
+{
+    struct buf name = {0};
+    const char *type = argument_type(a);
+    const size_t mark = reply_begin(r), specs = command_key_specs(e);
+    size_t pairs = 2;
+    argument_name(a, &name);
+    reply_text(r, "name");
+    reply_bulk(r, buf_span(&name));
+    reply_text(r, "type");
+    reply_text(r, type);
+    if (strcmp(type, "key") == 0 && specs) {
+        reply_text(r, "key_spec_index");
+        reply_int(r, (int64_t)(*keys < specs ? (*keys)++ : specs - 1));
+        pairs++;
+    }
+    if (a->token.p || a->kind == SYNTAX_LITERAL) {
+        reply_text(r, "token");
+        reply_bulk(r, a->token.p ? a->token : a->text);
+        pairs++;
+    }
+    if (a->optional || a->repeated) {
+        reply_text(r, "flags");
+        reply_set(r, (size_t)a->optional + a->repeated + (a->repeated && a->token_repeated));
+        if (a->optional) reply_simple(r, "optional");
+        if (a->repeated) reply_simple(r, "multiple");
+        if (a->repeated && a->token_repeated) reply_simple(r, "multiple_token");
+        pairs++;
+    }
+    if (a->kind == SYNTAX_ONEOF || a->kind == SYNTAX_BLOCK) {
+        reply_text(r, "arguments");
+        reply_arguments(r, a->first, e, keys);
+        pairs++;
+    }
+    reply_end_map(r, mark, pairs);
+    buf_free(&name);
+}
+
+static void reply_arguments(struct reply *r, const struct syntax *list, const struct command_entry *e, size_t *keys)
+{
+    size_t n = 0;
+    for (const struct syntax *a = list; a; a = a->next) n++;
+    reply_array(r, n);
+    for (const struct syntax *a = list; a; a = a->next) reply_argument(r, a, e, keys);
+}
+
+static void reply_docs(struct reply *r, const struct command_entry *e)
+{
+    const struct {
+        const char *name, *text;
+    } lines[] = {{"summary", e->row->summary},
+                 {"since", e->row->since},
+                 {"group", command_group(e)},
+                 {"complexity", e->row->complexity}};
+    struct syntax *arguments = e->sub_count ? NULL : syntax_parse(e->row->syntax);
+    reply_text(r, e->name);
+    reply_map(r, (size_t)4 + (arguments ? 1 : 0) + (e->sub_count ? 1 : 0));
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        reply_text(r, lines[i].name);
+        reply_text(r, lines[i].text);
+    }
+    if (arguments) {
+        size_t keys = 0;
+        reply_text(r, "arguments");
+        reply_arguments(r, arguments, e, &keys);
+        syntax_free(arguments);
+    }
+    if (e->sub_count) {
+        reply_text(r, "subcommands");
+        reply_map(r, e->sub_count);
+        for (size_t i = 0; i < e->sub_count; i++) reply_docs(r, e->subs[i]);
+    }
+}
+
+void introspection_docs(struct call *c)
+{
+    const struct command_set *set = commands_of(c);
+    const size_t mark = reply_begin(c->reply);
+    size_t n = 0;
+    for (size_t i = 0; c->argc == 2 && i < command_count(set); i++, n++) reply_docs(c->reply, command_at(set, i));
+    for (size_t i = 2; i < c->argc; i++) {
+        const struct command_entry *e = find_full(set, c->argv[i]);
+        if (!e) continue;
+        reply_docs(c->reply, e);
+        n++;
+    }
+    reply_end_map(c->reply, mark, n);
 }

@@ -39,9 +39,15 @@ static const struct command config_subcommands[] = {
 static const struct command command_subcommands[] = {
     COMMAND("COMMAND|COUNT", "", "Count the commands.", "2.8.13", "O(1)",
             CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_count),
-    COMMAND("COMMAND|GETKEYS", "command [arg+]", "Find the keys in a command.", "2.8.13", "O(N) in the number of arguments",
+    COMMAND("COMMAND|GETKEYS", "command arg+", "Find the keys in a command.", "2.8.13", "O(N) in the number of arguments",
             CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_getkeys),
+    COMMAND_HINTED("COMMAND|DOCS", "[command-name+]", "Describe commands for people.", "7.0.0", "O(N) in the number of commands",
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_docs, "nondeterministic_output_order"),
     HELP("COMMAND|HELP", "5.0.0"),
+    COMMAND_HINTED("COMMAND|INFO", "[command-name+]", "Describe commands for programs.", "2.8.13", "O(N) in the number of commands",
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_info, "nondeterministic_output_order"),
+    COMMAND_HINTED("COMMAND|LIST", "[FILTERBY {MODULE module-name|ACLCAT category|PATTERN pattern}]", "Name the commands.", "7.0.0", "O(N) in the number of commands",
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_list, "nondeterministic_output_order"),
     COMMANDS_END,
 };
 
@@ -59,7 +65,10 @@ static const struct command rows[] = {
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_quit),
     COMMAND_CONTAINER("CLIENT", "About the connections.", "2.4.0", ACL_CONNECTION, client_subcommands),
     /* Server */
-    COMMAND_CONTAINER("COMMAND", "About the commands.", "2.8.13", ACL_CONNECTION, command_subcommands),
+    {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",
+     .since = "2.8.13", .complexity = "O(N) in the number of commands", .flags = CMD_LOADING | CMD_STALE,
+     .categories = ACL_CONNECTION, .run = introspection_command, .subcommands = command_subcommands,
+     .hints = "nondeterministic_output_order"},
     COMMAND_CONTAINER("CONFIG", "About the settings.", "2.0.0", 0, config_subcommands),
     COMMAND("DEBUG", "subcommand [argument+]", "Tools for tests.", "1.0.0", "Depends on the subcommand.",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_debug),

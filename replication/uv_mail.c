@@ -1,0 +1,84 @@
+#include "replication/uv_mail.h"
+
+#include "common/mem.h"
+
+struct letter *letter_new(enum letter_kind kind)
+{
+    struct letter *l = MEM_NEW(struct letter);
+    l->kind = kind;
+    l->fd = -1;
+    return l;
+}
+
+void letter_set_text(struct letter *l, const char *text)
+{
+    l->bytes.len = 0;
+    buf_add(&l->bytes, text, strlen(text) + 1);
+}
+
+void letter_free(struct letter *l)
+{
+    if (!l) return;
+    chunk_unref(l->chunk);
+    facts_free(&l->facts);
+    mem_free(l->peers);
+    buf_free(&l->bytes);
+    mem_free(l);
+}
+
+enum err mail_init(struct mailbox *b, uv_loop_t *loop, uv_async_cb wake, void *data, struct errmsg *m)
+{
+    *b = (struct mailbox){.last = &b->first};
+    int r = uv_mutex_init(&b->mutex);
+    if (r != 0) return err_set(m, ERR_IO, "cannot make a mutex: %s", uv_strerror(r));
+    if ((r = uv_async_init(loop, &b->wake, wake)) != 0) {
+        uv_mutex_destroy(&b->mutex);
+        return err_set(m, ERR_IO, "cannot make a wake-up: %s", uv_strerror(r));
+    }
+    b->wake.data = data;
+    b->open = true;
+    return ERR_OK;
+}
+
+void mail_put(struct mailbox *b, struct letter *l)
+{
+    l->next = NULL;
+    uv_mutex_lock(&b->mutex);
+    const bool open = b->open;
+    if (open) {
+        *b->last = l;
+        b->last = &l->next;
+        (void)uv_async_send(&b->wake);
+    }
+    uv_mutex_unlock(&b->mutex);
+    if (!open) letter_free(l);
+}
+
+struct letter *mail_take(struct mailbox *b)
+{
+    uv_mutex_lock(&b->mutex);
+    struct letter *first = b->first;
+    b->first = NULL;
+    b->last = &b->first;
+    uv_mutex_unlock(&b->mutex);
+    return first;
+}
+
+void mail_poke(struct mailbox *b)
+{
+    uv_mutex_lock(&b->mutex);
+    if (b->open) (void)uv_async_send(&b->wake);
+    uv_mutex_unlock(&b->mutex);
+}
+
+void mail_close(struct mailbox *b, uv_close_cb closed)
+{
+    uv_mutex_lock(&b->mutex);
+    b->open = false;
+    uv_mutex_unlock(&b->mutex);
+    for (struct letter *l = mail_take(b), *next; l; l = next) {
+        next = l->next;
+        letter_free(l);
+    }
+    uv_close((uv_handle_t *)&b->wake, closed);
+}

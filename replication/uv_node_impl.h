@@ -1,0 +1,58 @@
+/* The inside of struct node, for uv_node.c (what the main thread calls) and uv_node_thread.c (the link thread) only. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "replication/core.h"
+#include "replication/uv_conn.h"
+#include "replication/uv_mail.h"
+#include "replication/uv_node.h"
+#include "replication/uv_source.h"
+#include "replication/uv_store.h"
+
+struct feed {
+    struct feed *next;
+    uint32_t conn;
+    struct source *source;
+};
+
+struct node {
+    /* Set at the start, constant. */
+    struct node_callbacks callbacks;
+    void *ctx;
+    struct log *log;
+    char *dir;
+    uv_thread_t thread;
+
+    /* Shared. */
+    struct mailbox to_link, to_main;
+    _Atomic uint64_t applied, durable;
+    uv_mutex_t mutex; /* for what follows */
+    uv_cond_t unfollowed;
+    bool unfollow_done;
+    struct node_status status;
+    int64_t status_at_ms;
+
+    /* The link thread's. */
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_timer_t timer, sweep;
+    struct conns conns;
+    struct core *core;
+    struct todo todo;
+    bool stepping; /* the todo list is being worked off */
+    bool stepped;  /* something happened in this turn */
+    bool stopping;
+    int64_t due_ms; /* what the timer is set to */
+    struct feed *feeds;
+    struct store *store;
+};
+
+/* Prepare loop, connections and handles; on failure nothing is left. Main thread, before the thread runs. */
+MUST_USE enum err node_thread_init(struct node *n, const struct node_options *o, struct errmsg *m);
+void node_thread_run(void *node);
+
+int64_t node_now_ms(void);
+
+/* What the log holds now. Main thread. */
+void node_read_log(struct log *log, struct facts *f);
