@@ -22,12 +22,11 @@ enum checkpoint_state { CHECKPOINT_RUNNING, CHECKPOINT_DONE, CHECKPOINT_FAILED }
 MUST_USE enum err checkpoint_begin(struct log *log, void (*notify)(void *context), void *context,
                                    struct checkpoint **c, struct errmsg *m);
 
-/* Begin a plain file at @path (SAVE, BGSAVE). @log may be NULL; else the position is its end. */
-MUST_USE enum err checkpoint_begin_file(const struct io_ops *io, const char *path,
-                                        void (*notify)(void *context), void *context, struct checkpoint **c,
-                                        struct errmsg *m);
+/* Begin a plain file at @path (SAVE, BGSAVE), which replaces an older one when it is complete. @io as in log_options. */
+MUST_USE enum err checkpoint_begin_file(const struct io_ops *io, const char *path, void (*notify)(void *context),
+                                        void *context, struct checkpoint **c, struct errmsg *m);
 
-/* The place of the log that it stands for; goes into the RDB's auxiliary fields. */
+/* The place of the log that it stands for; goes into the RDB's auxiliary fields. Zero for a plain file. */
 struct position checkpoint_position(const struct checkpoint *c);
 
 /* Append @b's bytes; its memory is taken and @b is empty afterwards. */

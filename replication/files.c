@@ -152,8 +152,7 @@ static enum err write_and_sync(const struct io_ops *io, const char *path, struct
     return e;
 }
 
-enum err file_replace(const struct io_ops *io, const char *dir, const char *name, struct span content,
-                      struct errmsg *m)
+enum err file_put(const struct io_ops *io, const char *dir, const char *name, struct span content, struct errmsg *m)
 {
     struct buf temp_name = {0};
     buf_printf(&temp_name, "temp-%s", name);
@@ -162,11 +161,17 @@ enum err file_replace(const struct io_ops *io, const char *dir, const char *name
     enum err e = write_and_sync(io, temp, content, m);
     if (!e && io->rename(io->context, temp, path)) e = err_errno(m, "rename %s", temp);
     if (e) (void)io->unlink(io->context, temp);
-    if (!e) e = dir_sync(io, dir, m);
     mem_free(temp);
     mem_free(path);
     buf_free(&temp_name);
     return e;
+}
+
+enum err file_replace(const struct io_ops *io, const char *dir, const char *name, struct span content,
+                      struct errmsg *m)
+{
+    const enum err e = file_put(io, dir, name, content, m);
+    return e ? e : dir_sync(io, dir, m);
 }
 
 enum err dir_sync(const struct io_ops *io, const char *dir, struct errmsg *m)

@@ -38,6 +38,10 @@ MUST_USE enum err file_read(const struct io_ops *io, const char *path, size_t ma
 MUST_USE enum err file_replace(const struct io_ops *io, const char *dir, const char *name, struct span content,
                                struct errmsg *m);
 
+/* file_replace() without the last fsync: after it the new file is there, but a power cut may bring back the old one. */
+MUST_USE enum err file_put(const struct io_ops *io, const char *dir, const char *name, struct span content,
+                           struct errmsg *m);
+
 /* fsync of a directory: what was created, renamed or removed in it survives a power cut. */
 MUST_USE enum err dir_sync(const struct io_ops *io, const char *dir, struct errmsg *m);
 

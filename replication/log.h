@@ -105,8 +105,8 @@ MUST_USE enum err log_adopt_history(struct log *log, const struct history *histo
 /* Start over from a snapshot that was received: @file (complete, in RDB format, fsynced, on the same file
  * system; it is moved) becomes the base, and the log is empty at @position of @history. The old directory is
  * kept aside if @salvage, under a name that is reported through `say`, else removed. With files off, only the
- * position is taken and @file removed. Must not run while a checkpoint does. On failure the old state stays.
- */
+ * position is taken, and @file removed (NULL: the data came from dump.rdb). Must not run while a checkpoint
+ * does. On failure the old state stays, the file included. */
 MUST_USE enum err log_install_base(struct log *log, const char *file, const struct position *position,
                                    const struct history *history, bool salvage, struct errmsg *m);
 
@@ -133,8 +133,9 @@ const struct history *log_history(const struct log *log);
 const struct node_id *log_node(const struct log *log);
 uint64_t log_incarnation(const struct log *log);
 
-/* Remember the peers in the manifest with its next writing (copied). */
+/* Write the peers into the manifest (copied; does not wait), and what was there at the start (borrowed). */
 void log_set_peers(struct log *log, const struct peer *peers, size_t count);
+size_t log_peers(struct log *log, const struct peer **peers);
 
 /* Bytes that wait for the log thread: the server bounds them by reading less. Any thread. */
 uint64_t log_backlog(const struct log *log);
@@ -155,8 +156,10 @@ MUST_USE enum err log_sync(struct log *log, struct errmsg *m);
 
 struct log_stats {
     bool files;
-    uint64_t segments, base_bytes, log_bytes; /* on disk; log_bytes: behind the base */
-    uint64_t begin;                           /* the oldest offset that is on disk */
+    bool has_base;
+    uint64_t segments, base_bytes, base_offset;
+    uint64_t log_bytes; /* on disk, behind the base */
+    uint64_t begin;     /* the oldest offset that is on disk */
     uint64_t groups, syncs, failures;
     int64_t last_sync_us, longest_sync_us;
 };
@@ -181,7 +184,8 @@ MUST_USE enum err log_verify(struct log *log, uint64_t offset, uint32_t crc, uin
 
 /* The newest base, open for reading: it stays readable also when it is replaced and deleted. Any thread. */
 struct log_base {
-    int fd; /* the caller closes it, through log_base_close() */
+    int fd;
+    char *path; /* where it lies; a log_pin() at its position keeps it there */
     uint64_t size;
     struct position position;
     struct history history;

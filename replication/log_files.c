@@ -1,0 +1,205 @@
+/* The files of a log directory: manifests, segments, and what may go. Log thread. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/mem.h"
+#include "replication/log_impl.h"
+
+enum { FILE_MODE = 0640 };
+
+char *log_file_name(const struct log *log, uint64_t seq, bool base)
+{
+    struct buf b = {0};
+    buf_printf(&b, "%s.%" PRIu64 ".%s", log->o.append_name, seq, base ? "base.rdb" : "incr.aof");
+    buf_add_char(&b, 0);
+    return b.p;
+}
+
+uint64_t log_next_seq(const struct log *log, bool base)
+{
+    const struct manifest *m = &log->manifest;
+    const uint64_t floor = base ? log->base_seq_floor : log->seq_floor;
+    const uint64_t last = base ? m->base.seq : m->segment_count ? m->segments[m->segment_count - 1].seq : 0;
+    return (last > floor ? last : floor) + 1;
+}
+
+/* Swap the content of @next with the manifest's. */
+static void commit(struct log *log, struct manifest *next)
+{
+    (void)pthread_mutex_lock(&log->view);
+    const struct manifest old = log->manifest;
+    log->manifest = *next;
+    *next = old;
+    (void)pthread_mutex_unlock(&log->view);
+}
+
+static void write_redis_manifest(struct log *log)
+{
+    struct aof_manifest aof = {0};
+    struct buf text = {0}, name = {0};
+    struct errmsg m;
+    manifest_for_redis(&log->manifest, &aof);
+    aof_manifest_encode(&aof, &text);
+    buf_printf(&name, "%s.manifest", log->o.append_name);
+    buf_add_char(&name, 0);
+    const enum err e = aof.count ? file_put(log->io, log->path, name.p, buf_span(&text), &m) : ERR_OK;
+    if (e) log_say(log, LOG_SAY_WARNING, "The manifest for Redis could not be written, ours was: %s", m.text);
+    log->aof_stale = e != ERR_OK;
+    aof_manifest_free(&aof);
+    buf_free(&text);
+    buf_free(&name);
+}
+
+enum err log_persist(struct log *log, struct manifest *next, struct errmsg *m)
+{
+    if (!log->o.files || log->foreign) {
+        commit(log, next);
+        return ERR_OK;
+    }
+    struct buf text = {0};
+    manifest_encode(next, &text);
+    enum err e = file_put(log->io, log->path, LOG_MANIFEST, buf_span(&text), m);
+    buf_free(&text);
+    if (e) return e;
+    commit(log, next);
+    write_redis_manifest(log);
+    if ((e = dir_sync(log->io, log->path, m))) {
+        /* Which of the two manifests a power cut would leave is not known, so none of them may be relied on. */
+        log_fail_for_good(log, m);
+        return e;
+    }
+    return ERR_OK;
+}
+
+enum err log_create_segment(struct log *log, uint64_t seq, int *fd, char **name, struct errmsg *m)
+{
+    enum err e = dir_make(log->io, log->path, m);
+    if (e) return e;
+    *name = log_file_name(log, seq, false);
+    char *path = path_join(log->path, *name);
+    *fd = log->io->open(log->io->context, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, FILE_MODE);
+    if (*fd < 0) e = err_errno(m, "create %s", path);
+    if (!e) e = dir_sync(log->io, log->path, m);
+    if (e && *fd >= 0) {
+        (void)log->io->close(log->io->context, *fd);
+        *fd = -1;
+    }
+    mem_free(path);
+    return e;
+}
+
+enum err log_rotate(struct log *log, void *context, struct errmsg *m)
+{
+    (void)context;
+    if (!log->o.files) return ERR_OK;
+    enum err e = log->fd >= 0 ? log_flush_sync(log, m) : ERR_OK;
+    const uint64_t start = log_written(log);
+    if (e || (log->fd >= 0 && log->fd_start == start)) return e;
+    const uint64_t seq = log_next_seq(log, false);
+    struct manifest next = {0};
+    char *name = NULL;
+    int fd = -1;
+    if (!(e = log_create_segment(log, seq, &fd, &name, m))) {
+        manifest_copy(&next, &log->manifest);
+        manifest_add_segment(&next, name, seq, start, log->written_crc);
+        e = log_persist(log, &next, m);
+    }
+    if (!e || log->broken) {
+        if (log->fd >= 0) (void)log->io->close(log->io->context, log->fd);
+        log->fd = fd;
+        log->fd_start = start;
+    } else if (fd >= 0) {
+        (void)log->io->close(log->io->context, fd);
+    }
+    mem_free(name);
+    manifest_free(&next);
+    return e;
+}
+
+/* Whether the file was last written more than @retain_ms (0: no bound) before @now_ms; and its size. */
+static bool is_too_old(const struct log *log, const char *name, int64_t now_ms, int64_t retain_ms, uint64_t *bytes)
+{
+    struct stat st;
+    char *path = path_join(log->path, name);
+    const bool there = stat(path, &st) == 0;
+    mem_free(path);
+    *bytes = there ? (uint64_t)st.st_size : 0;
+    return retain_ms && (!there || now_ms - (int64_t)st.st_mtime * 1000 > retain_ms);
+}
+
+struct bounds {
+    uint64_t pin; /* the lowest offset that somebody holds */
+    uint64_t bytes;
+    int64_t ms;
+};
+
+static struct bounds read_bounds(struct log *log)
+{
+    struct bounds b = {.pin = UINT64_MAX};
+    (void)pthread_mutex_lock(&log->view);
+    for (const struct log_pin *p = log->pins; p; p = p->next)
+        if (p->offset < b.pin) b.pin = p->offset;
+    b.bytes = log->o.retain_bytes;
+    b.ms = log->o.retain_ms;
+    (void)pthread_mutex_unlock(&log->view);
+    return b;
+}
+
+/* Bases that were replaced, while somebody still reads them. */
+static void collect_bases(struct log *log, uint64_t pin, struct names *files)
+{
+    if (pin != UINT64_MAX) return;
+    for (size_t i = 0; i < log->old_bases.count; i++) names_add(files, log->old_bases.at[i]);
+    names_free(&log->old_bases);
+}
+
+/* From the base backwards: segments stay within the bounds of bytes and of time, and where a pin holds them. */
+void log_collect(struct log *log, struct manifest *next, struct names *files)
+{
+    if (!next->base.name) return;
+    const struct bounds bounds = read_bounds(log);
+    const int64_t now = log_wall_ms();
+    uint64_t total = 0;
+    size_t i = next->segment_count;
+    collect_bases(log, bounds.pin, files);
+    while (i > 0 && next->segments[i - 1].start >= next->base.position.offset) i--;
+    for (bool drop = false; i > 0; i--) {
+        uint64_t bytes;
+        const bool old = is_too_old(log, next->segments[i - 1].name, now, bounds.ms, &bytes);
+        total += bytes;
+        drop |= old || total > bounds.bytes;
+        /* segments[i] exists: one begins at the base. */
+        if (!drop || next->segments[i].start > bounds.pin) continue;
+        names_add(files, next->segments[i - 1].name);
+        manifest_drop_segment(next, i - 1);
+    }
+}
+
+void log_remove_files(struct log *log, struct names *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        char *path = path_join(log->path, files->at[i]);
+        if (log->io->unlink(log->io->context, path) && errno != ENOENT)
+            log_say(log, LOG_SAY_WARNING, "Cannot remove %s", path);
+        mem_free(path);
+    }
+    names_free(files);
+}
+
+void log_get_stats(struct log *log, struct log_stats *s)
+{
+    (void)pthread_mutex_lock(&log->view);
+    const struct manifest *m = &log->manifest;
+    *s = log->stats;
+    s->files = log->o.files;
+    s->segments = m->segment_count;
+    s->begin = m->segment_count ? m->segments[0].start : log->view_written;
+    s->log_bytes = log->view_written - (m->base.name ? m->base.position.offset : s->begin);
+    s->has_base = m->base.name != NULL;
+    s->base_offset = m->base.position.offset;
+    (void)pthread_mutex_unlock(&log->view);
+}

@@ -1,0 +1,317 @@
+/* Starting: what is on disk is replayed, and a torn tail is cut.
+ *
+ * Happy path: base -> segments behind it, batch by batch -> fsync of the last one -> manifest -> the log thread starts.
+ * Failures:   reported with file, place and remedy; nothing was changed until then but the loader's data. */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/mem.h"
+#include "common/num.h"
+#include "replication/log_impl.h"
+#include "replication/scan.h"
+
+static enum err replay_batch(struct load *l, const struct batch *b, struct errmsg *m)
+{
+    struct batch_commands commands = {.rest = b->payload};
+    const struct span *argv;
+    size_t argc;
+    enum err e;
+    while (!(e = batch_next_command(&commands, &argv, &argc, m))) {
+        l->report->commands++;
+        if ((e = l->loader->command(l->loader->context, argv, argc, m))) break;
+    }
+    batch_commands_free(&commands);
+    l->report->batches++;
+    load_progress(l, b->line + b->payload.n);
+    return e == ERR_MISSING ? ERR_OK : e;
+}
+
+/* Keep what is cut off beside the segment: it may be a batch that was whole once. */
+static enum err save_cut(struct log *log, struct scan *s, uint64_t at, struct errmsg *m)
+{
+    struct span bytes;
+    struct buf name = {0};
+    file_source_seek(&s->file, at);
+    enum err e = file_source_want(&s->file, (size_t)(s->file.size - at), &bytes, m);
+    buf_printf(&name, "salvage-%" PRIx64 ".aof", s->start + at);
+    buf_add_char(&name, 0);
+    if (!e) e = file_replace(log->io, log->path, name.p, bytes, m);
+    if (!e) log_say(log, LOG_SAY_NOTICE, "The bytes that are cut off are kept in %s/%s", log->path, name.p);
+    buf_free(&name);
+    return e;
+}
+
+static enum err truncate_file(struct log *log, const char *path, uint64_t size, struct errmsg *m)
+{
+    const int fd = log->io->open(log->io->context, path, O_WRONLY, 0);
+    if (fd < 0) return err_errno(m, "open %s", path);
+    enum err e = ERR_OK;
+    if (log->io->ftruncate(log->io->context, fd, (off_t)size) || log->io->fsync(log->io->context, fd))
+        e = err_errno(m, "cut %s", path);
+    (void)log->io->close(log->io->context, fd);
+    return e;
+}
+
+static enum err cut_tail(struct load *l, struct scan *s, uint64_t at, bool save, struct errmsg *m)
+{
+    const uint64_t bytes = s->file.size - at;
+    const enum err e = save ? save_cut(l->log, s, at, m) : ERR_OK;
+    if (e) return e;
+    l->report->cut_bytes = bytes;
+    log_say(l->log, LOG_SAY_WARNING,
+            "%s ends in a batch that was not finished: its last %" PRIu64
+            " bytes are cut off, the log ends at %" PRIu64,
+            s->file.path, bytes, s->start + at);
+    return truncate_file(l->log, s->file.path, at, m);
+}
+
+static enum err damaged(struct load *l, struct scan *s, uint64_t at, uint64_t resume, struct errmsg *m)
+{
+    const struct errmsg why = *m;
+    return err_set(
+        m, ERR_CORRUPT,
+        "%s is damaged at byte %" PRIu64 " (log offset %" PRIu64 "): %.100s. All before is whole, and so is "
+        "what begins at log offset %" PRIu64 ". Start from a replica's data or a backup, or cut everything "
+        "from the damage on by: relevo check --fix %.100s",
+        s->file.path, at, s->start + at, why.text, resume, l->log->path);
+}
+
+/* Batches of the last segment ended before the file did. */
+static enum err odd_tail(struct load *l, struct scan *s, enum err why, struct errmsg *m)
+{
+    const uint64_t at = s->file.at;
+    enum scan_end end;
+    uint64_t resume;
+    struct errmsg io;
+    const enum err e = scan_classify(s, &end, &resume, &io);
+    if (e) {
+        *m = io;
+        return e;
+    }
+    if (end == SCAN_DAMAGED) return damaged(l, s, at, resume, m);
+    if (end == SCAN_TORN) return cut_tail(l, s, at, why == ERR_CORRUPT, m);
+    file_source_seek(&s->file, at);
+    l->report->foreign = true;
+    log_say(l->log, LOG_SAY_NOTICE, "A Redis has written to %s since byte %" PRIu64 ": a new lineage will begin",
+            s->file.path, at);
+    return load_plain(l, s, true, m);
+}
+
+static enum err ends_early(const struct scan *s, uint64_t offset, uint64_t end, struct errmsg *m)
+{
+    return err_set(m, ERR_CORRUPT,
+                   "%s ends at log offset %" PRIu64 ", but the next segment begins at %" PRIu64
+                   ": bytes are missing. Start from a replica's data or a backup",
+                   s->file.path, offset, end);
+}
+
+static enum err missing(const char *path, uint64_t start, struct errmsg *m)
+{
+    return err_set(m, ERR_MISSING,
+                   "the segment %s, which holds the log from offset %" PRIu64
+                   " on, is missing. Start from a replica's data or a backup",
+                   path, start);
+}
+
+/* The batches of one segment; @next is the segment behind it, or NULL. */
+static enum err load_batches(struct load *l, struct scan *s, const struct segment *next, struct batch_chain *chain,
+                             struct errmsg *m)
+{
+    struct batch b;
+    enum err e;
+    while (!(e = scan_batch(s, &l->log->manifest.history, chain, &b, m)))
+        if ((e = replay_batch(l, &b, m)))
+            return err_wrap(m, e, "cannot replay the batch at log offset %" PRIu64 " in %s", b.offset, s->file.path);
+    if (e == ERR_MISSING && next && chain->offset != next->start) return ends_early(s, chain->offset, next->start, m);
+    if (e == ERR_MISSING) return ERR_OK;
+    if (e != ERR_TRUNCATED && e != ERR_CORRUPT) return err_wrap(m, e, "cannot load %s", s->file.path);
+    return next ? damaged(l, s, s->file.at, next->start, m) : odd_tail(l, s, e, m);
+}
+
+static enum err load_segment(struct load *l, const struct segment *g, const struct segment *next,
+                             struct batch_chain *chain, struct errmsg *m)
+{
+    struct scan s = {0};
+    char *path = path_join(l->log->path, g->name);
+    enum err e = file_exists(path) ? ERR_OK : missing(path, g->start, m);
+    if (!e) e = scan_open(&s, l->log->io, path, g->start, next ? next->start : UINT64_MAX, m);
+    if (!e) e = load_batches(l, &s, next, chain, m);
+    scan_close(&s);
+    mem_free(path);
+    return e;
+}
+
+static enum err load_our_base(struct load *l, struct errmsg *m)
+{
+    struct scan s = {0};
+    const struct base *base = &l->log->manifest.base;
+    char *path = path_join(l->log->path, base->name);
+    enum err e;
+    if (!file_exists(path)) e = err_set(m, ERR_MISSING, "the base %s is missing", path);
+    else e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
+    if (!e) {
+        l->log->stats.base_bytes = s.file.size;
+        e = load_rdb(l, &s, m);
+    }
+    scan_close(&s);
+    mem_free(path);
+    return e;
+}
+
+static void sum_sizes(struct load *l, size_t first)
+{
+    const struct manifest *f = &l->log->manifest;
+    for (size_t i = first; i <= f->segment_count; i++) {
+        const char *name = i < f->segment_count ? f->segments[i].name : f->base.name;
+        if (!name) continue;
+        char *path = path_join(l->log->path, name);
+        const int64_t size = file_size(path);
+        if (size > 0) l->total += (uint64_t)size;
+        mem_free(path);
+    }
+}
+
+static enum err load_ours(struct load *l, struct batch_chain *chain, struct errmsg *m)
+{
+    struct manifest *f = &l->log->manifest;
+    size_t i = 0;
+    enum err e = ERR_OK;
+    if (f->base.name)
+        while (i < f->segment_count && f->segments[i].start != f->base.position.offset) i++;
+    if (i == f->segment_count || (f->base.name && f->segments[i].crc != f->base.position.crc))
+        return err_set(m, ERR_CORRUPT, "%s/" LOG_MANIFEST " names no segment that begins at its base", l->log->path);
+    *chain = (struct batch_chain){.offset = f->segments[i].start, .crc = f->segments[i].crc};
+    sum_sizes(l, i);
+    (void)snprintf(l->report->source, sizeof l->report->source, "%s, %s%zu segment%s", l->log->path,
+                   f->base.name ? "a base and " : "", f->segment_count - i, f->segment_count - i == 1 ? "" : "s");
+    if (f->base.name) e = load_our_base(l, m);
+    for (; !e && i < f->segment_count; i++)
+        e = load_segment(l, &f->segments[i], i + 1 < f->segment_count ? &f->segments[i + 1] : NULL, chain, m);
+    return e;
+}
+
+/* Behind the load. */
+
+/* Numbers that were used in names, by whomever. */
+static void note_seqs(struct log *log)
+{
+    const struct manifest *f = &log->manifest;
+    log->base_seq_floor = f->base.seq;
+    if (f->segment_count) log->seq_floor = f->segments[f->segment_count - 1].seq;
+    for (size_t i = 0; i < log->aof.count; i++) {
+        uint64_t *floor = log->aof.files[i].type == 'b' ? &log->base_seq_floor : &log->seq_floor;
+        if (log->aof.files[i].type != 'h' && log->aof.files[i].seq > *floor) *floor = log->aof.files[i].seq;
+    }
+}
+
+static enum err open_last_segment(struct log *log, struct errmsg *m)
+{
+    const struct segment *g = &log->manifest.segments[log->manifest.segment_count - 1];
+    char *path = path_join(log->path, g->name);
+    enum err e = ERR_OK;
+    log->fd = log->io->open(log->io->context, path, O_WRONLY | O_APPEND, 0);
+    log->fd_start = g->start;
+    /* What the process before us wrote may still be in the page cache only. */
+    if (log->fd < 0) e = err_errno(m, "open %s", path);
+    else if (log->io->fdatasync(log->io->context, log->fd)) e = err_errno(m, "fsync %s", path);
+    mem_free(path);
+    return e;
+}
+
+static enum err take_over_ours(struct log *log, const struct batch_chain *chain, struct errmsg *m)
+{
+    log->chain = *chain;
+    history_truncate(&log->manifest.history, chain->offset);
+    history_copy(&log->history, &log->manifest.history);
+    const struct epoch *last = history_last(&log->history);
+    if (!last || !history_enter(&log->history, &log->chain))
+        return err_set(m, ERR_CORRUPT, "the epochs in %s/" LOG_MANIFEST " do not fit the end of the log", log->path);
+    if (last->number > log->epoch_seen) log->epoch_seen = last->number;
+    return open_last_segment(log, m);
+}
+
+/* The data came from a Redis: of ours only the identity goes on, and nothing is written before the checkpoint. */
+static void forget_ours(struct log *log)
+{
+    struct manifest bare = {.node = log->node, .incarnation = log->incarnation, .epoch_seen = log->epoch_seen};
+    manifest_free(&log->manifest);
+    log->manifest = bare;
+    log->chain = (struct batch_chain){0};
+    log->foreign = log->loaded_foreign = true;
+}
+
+/* Files that a crash left between a manifest and their removal, and temporary ones. */
+static bool is_orphan(const struct log *log, const char *name)
+{
+    const size_t prefix = strlen(log->o.append_name);
+    if (strncmp(name, "temp-", 5) == 0) return true;
+    if (strncmp(name, log->o.append_name, prefix) != 0 || name[prefix] != '.') return false;
+    const char *number = name + prefix + 1, *dot = strchr(number, '.');
+    int64_t seq;
+    if (!dot || !num_parse_i64(span_of(number, (size_t)(dot - number)), &seq)) return false;
+    const bool base = strcmp(dot, ".base.rdb") == 0;
+    if (!base && strcmp(dot, ".incr.aof") != 0) return false;
+    if (log->manifest.base.name && strcmp(log->manifest.base.name, name) == 0) return false;
+    for (size_t i = 0; i < log->manifest.segment_count; i++)
+        if (strcmp(log->manifest.segments[i].name, name) == 0) return false;
+    return (uint64_t)seq <= (base ? log->base_seq_floor : log->seq_floor);
+}
+
+static void remove_orphans(struct log *log)
+{
+    struct names orphans = {0};
+    DIR *d = opendir(log->path);
+    const struct dirent *entry;
+    while (d && (entry = readdir(d)))
+        if (is_orphan(log, entry->d_name)) names_add(&orphans, entry->d_name);
+    if (d) (void)closedir(d);
+    log_remove_files(log, &orphans);
+}
+
+static enum err persist_start(struct log *log, struct errmsg *m)
+{
+    struct manifest next = {0};
+    enum err e = dir_make(log->io, log->path, m);
+    if (e) return e;
+    manifest_copy(&next, &log->manifest);
+    e = log_persist(log, &next, m);
+    manifest_free(&next);
+    if (!e && log->found == LOG_FOUND_OURS) remove_orphans(log);
+    return e;
+}
+
+static enum err take_over(struct log *log, const struct batch_chain *chain, bool foreign, struct errmsg *m)
+{
+    enum err e = ERR_OK;
+    note_seqs(log);
+    if (foreign) forget_ours(log);
+    else if (log->found == LOG_FOUND_OURS) e = take_over_ours(log, chain, m);
+    if (!e && !foreign) e = persist_start(log, m);
+    if (e) return e;
+    atomic_store(&log->end, log->chain.offset);
+    log_begin_at(log, log->chain.offset, log->chain.crc);
+    log_thread_start(log);
+    return ERR_OK;
+}
+
+enum err log_load(struct log *log, const struct log_loader *loader, struct log_report *report, struct errmsg *m)
+{
+    assert(!log->loaded);
+    struct load l = {.log = log, .loader = loader, .report = report};
+    struct batch_chain chain = {0};
+    enum err e = ERR_OK;
+    *report = (struct log_report){.fresh = log->found == LOG_FOUND_NOTHING};
+    if (log->found == LOG_FOUND_OURS) {
+        e = load_ours(&l, &chain, m);
+    } else if (log->found != LOG_FOUND_NOTHING) {
+        report->foreign = log->o.files;
+        e = load_foreign(&l, m);
+    }
+    if (!e && log->o.files) e = take_over(log, &chain, report->foreign, m);
+    log->loaded = e == ERR_OK;
+    return e;
+}
