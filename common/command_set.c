@@ -13,10 +13,15 @@ struct node {
     char name[];
 };
 
+struct slot {
+    struct command_entry *entry; /* NULL: empty */
+    uint32_t hash, length;       /* of its name */
+};
+
 struct command_set {
     struct command_entry **list; /* top-level ones in the order of addition */
     size_t count, room;
-    struct command_entry **slots; /* open addressing by the name's hash; a power of two, at most half full */
+    struct slot *slots; /* open addressing by the name's hash; a power of two, at most half full */
     size_t slot_count;
     uint16_t next_id;
 };
@@ -47,12 +52,30 @@ void command_set_free(struct command_set *s)
     mem_free(s);
 }
 
-/* The slot of @name: its entry's, or the empty one where it would go. */
-static size_t slot_of(const struct command_set *s, struct span name)
+static bool is_lower_case_of(const char *lower, struct span name)
 {
-    size_t i = name_hash(name) & (s->slot_count - 1);
-    while (s->slots[i] && !span_case_eq(span_str(s->slots[i]->name), name)) i = (i + 1) & (s->slot_count - 1);
-    return i;
+    for (size_t i = 0; i < name.n; i++)
+        if (lower[i] != ascii_lower(name.p[i])) return false;
+    return true;
+}
+
+/* The slot of @name: its entry's, or the empty one where it would go. */
+static struct slot *slot_of(const struct command_set *s, struct span name, uint32_t hash)
+{
+    for (size_t i = hash;; i++) {
+        struct slot *slot = &s->slots[i & (s->slot_count - 1)];
+        if (!slot->entry) return slot;
+        if (slot->hash == hash && slot->length == name.n && is_lower_case_of(slot->entry->name, name)) return slot;
+    }
+}
+
+static void place(struct command_set *s, struct command_entry *e)
+{
+    const struct span name = span_str(e->name);
+    const uint32_t hash = name_hash(name);
+    struct slot *slot = slot_of(s, name, hash);
+    assert(!slot->entry); /* no command is declared twice */
+    *slot = (struct slot){e, hash, (uint32_t)name.n};
 }
 
 static void grow(struct command_set *s)
@@ -65,7 +88,7 @@ static void grow(struct command_set *s)
     mem_free(s->slots);
     s->slot_count = s->slot_count ? s->slot_count * 2 : 128;
     s->slots = mem_zalloc(s->slot_count, sizeof *s->slots);
-    for (size_t i = 0; i < s->count; i++) s->slots[slot_of(s, span_str(s->list[i]->name))] = s->list[i];
+    for (size_t i = 0; i < s->count; i++) place(s, s->list[i]);
 }
 
 /* True for a command that has keys, but not all of them where first key, last key and step could say so. */
@@ -113,9 +136,7 @@ void command_set_add(struct command_set *s, const struct command *rows, uint32_t
         grow(s);
         struct command_entry *e = entry_new(s, row, flags, NULL);
         if (row->subcommands) add_subcommands(s, e, flags);
-        const size_t slot = slot_of(s, span_str(e->name));
-        assert(!s->slots[slot]); /* no command is declared twice */
-        s->slots[slot] = e;
+        place(s, e);
         s->list[s->count++] = e;
     }
 }
@@ -123,7 +144,7 @@ void command_set_add(struct command_set *s, const struct command *rows, uint32_t
 const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub)
 {
     if (s->slot_count == 0) return NULL;
-    const struct command_entry *e = s->slots[slot_of(s, name)];
+    const struct command_entry *e = slot_of(s, name, name_hash(name))->entry;
     if (!e || e->sub_count == 0) return e;
     const size_t prefix = strlen(e->name) + 1;
     for (size_t i = 0; i < e->sub_count; i++)
