@@ -101,7 +101,7 @@ static lp_t *random_step(struct rand *r, lp_t *lp, struct model *m)
 
 Test(listpack, random_changes_agree_with_an_array_of_strings)
 {
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 8; seed++) {
         struct rand r = {seed};
         struct model m = {.n = 0};
         char text[TEXT_ROOM];
@@ -153,17 +153,21 @@ Test(listpack, integers_are_stored_as_such_only_if_their_text_is_canonical)
 
 Test(listpack, more_elements_than_its_count_field_can_say_are_still_counted)
 {
-    enum { MANY = 70000 };
-    lp_t *lp = lp_new();
+    enum { MANY = 70000, BYTES = LP_HEADER_BYTES + 2 * MANY + 1 };
+    /* Written by hand, because appending so many one by one takes seconds under a sanitizer: i % 100, and its length. */
+    lp_t *lp = mem_alloc(BYTES);
+    const lp_t head[LP_HEADER_BYTES] = {BYTES & 0xFF, BYTES >> 8 & 0xFF, BYTES >> 16, 0, 0xFF, 0xFF};
+    memcpy(lp, head, sizeof head);
     for (int i = 0; i < MANY; i++) {
-        char text[NUM_I64_MAX_TEXT];
-        lp = lp_append(lp, span_of(text, num_format_i64(text, i)));
+        lp[LP_HEADER_BYTES + 2 * i] = (lp_t)(i % 100);
+        lp[LP_HEADER_BYTES + 2 * i + 1] = 1;
     }
+    lp[BYTES - 1] = 0xFF;
     cr_expect_eq(lp_count(lp), MANY);
     cr_expect(lp_valid(lp, lp_bytes(lp)));
     int64_t v;
-    cr_expect(lp_get_int(lp_seek(lp, 69000), &v) && v == 69000);
-    cr_expect(lp_get_int(lp_seek(lp, -2), &v) && v == MANY - 2);
+    cr_expect(lp_get_int(lp_seek(lp, 69000), &v) && v == 0);
+    cr_expect(lp_get_int(lp_seek(lp, -2), &v) && v == 98);
     cr_expect_null(lp_seek(lp, MANY));
     cr_expect_null(lp_seek(lp, -MANY - 1));
     const lp_t *at = lp_first(lp);
@@ -203,7 +207,7 @@ static void walk(const lp_t *lp)
 
 Test(listpack, mutated_bytes_are_refused_or_harmless)
 {
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 100; seed++) {
         struct rand r = {seed};
         struct model m = {.n = 0};
         lp_t *lp = lp_new();

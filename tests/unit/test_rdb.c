@@ -134,14 +134,32 @@ Test(rdb, a_changed_byte_is_noticed_by_the_checksum)
 Test(rdb, without_a_checksum_a_changed_byte_is_refused_or_harmless)
 {
     struct buf file = {0};
+    struct rand r = {1};
     small_file(&file, false);
     for (size_t i = 0; i < file.len; i++) {
         const char was = file.p[i];
-        for (unsigned v = 0; v < 256; v++) {
-            file.p[i] = (char)v;
+        const char others[] = {
+            0, 1, (char)0x7F, (char)0x80, (char)0xFF, (char)(was + 1), (char)(was - 1), (char)rand_next(&r)};
+        for (unsigned k = 0; k < sizeof others; k++) {
+            file.p[i] = others[k];
             load_damaged(buf_span(&file), false, i);
         }
         file.p[i] = was;
+    }
+    buf_free(&file);
+}
+
+Test(rdb, several_changed_bytes_are_refused_or_harmless)
+{
+    struct buf file = {0};
+    struct rand r = {2};
+    small_file(&file, false);
+    for (int round = 0; round < 2000; round++) {
+        char *copy = mem_dup(file.p, file.len);
+        for (uint64_t n = 1 + rand_below(&r, 4); n > 0; n--)
+            copy[9 + rand_below(&r, file.len - 9)] = (char)rand_next(&r);
+        load_damaged(span_of(copy, file.len), false, (size_t)round);
+        mem_free(copy);
     }
     buf_free(&file);
 }
