@@ -20,7 +20,7 @@ Test(span, a_take_that_does_not_fit_takes_nothing)
 Test(span, byte_order_is_what_the_name_says)
 {
     struct cursor c = cursor_of(SPAN("\x01\x02\x03\x04\x01\x02\x03\x04"));
-    uint32_t little, big;
+    uint32_t little = 0, big = 0;
     cr_expect(take_u32le(&c, &little) && take_u32be(&c, &big));
     cr_expect_eq(little, 0x04030201);
     cr_expect_eq(big, 0x01020304);
