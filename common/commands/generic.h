@@ -1,7 +1,7 @@
 /* Handlers of the commands on keys of any type. Their rows are in keys.c. */
 #pragma once
 
-struct call;
+#include "common/call.h"
 
 /* expire.c */
 void key_expire(struct call *c);
@@ -15,6 +15,9 @@ void key_pexpiretime(struct call *c);
 void key_persist(struct call *c);
 
 /* keyspace.c */
+/* The number of a database as an argument. False: the error was replied. */
+MUST_USE bool keyspace_take_database(struct call *c, struct span s, unsigned *db);
+
 void keyspace_select(struct call *c);
 void keyspace_dbsize(struct call *c);
 void keyspace_flushdb(struct call *c);

@@ -56,26 +56,13 @@ static bool rename_key(struct call *c, bool only_new)
 static void rename_over(struct call *c) { (void)rename_key(c, false); }
 static void rename_if_new(struct call *c) { (void)rename_key(c, true); }
 
-/* The number of a database as an argument. */
-static bool take_database(struct call *c, struct span s, unsigned *db)
-{
-    int64_t id;
-    if (!call_int(c, s, &id)) return false;
-    if (id >= 0 && id < (int64_t)engine_databases(c->engine)) {
-        *db = (unsigned)id;
-        return true;
-    }
-    reply_error(c->reply, "ERR DB index is out of range");
-    return false;
-}
-
 static void refuse_same(struct call *c) { reply_error(c->reply, "ERR source and destination objects are the same"); }
 
 static void move(struct call *c)
 {
     unsigned to;
     const struct span key = c->argv[1];
-    if (!take_database(c, c->argv[2], &to)) return;
+    if (!keyspace_take_database(c, c->argv[2], &to)) return;
     if (to == db_id(c->db)) {
         refuse_same(c);
         return;
@@ -101,7 +88,7 @@ static bool take_copy_options(struct call *c, struct copy_options *o)
         if (span_is(c->argv[i], "REPLACE")) {
             o->replace = true;
         } else if (span_is(c->argv[i], "DB") && i + 1 < c->argc) {
-            if (!take_database(c, c->argv[++i], &o->to)) return false;
+            if (!keyspace_take_database(c, c->argv[++i], &o->to)) return false;
         } else {
             reply_syntax_error(c->reply);
             return false;

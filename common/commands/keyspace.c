@@ -2,16 +2,25 @@
 #include "common/call.h"
 #include "common/commands/generic.h"
 
-void keyspace_select(struct call *c)
+bool keyspace_take_database(struct call *c, struct span s, unsigned *db)
 {
     int64_t id;
-    if (!call_int(c, c->argv[1], &id)) return;
+    if (!call_int(c, s, &id)) return false;
+    if (id < INT32_MIN || id > INT32_MAX) {
+        reply_error(c->reply, "ERR value is out of range, value must between %d and %d", INT32_MIN, INT32_MAX);
+        return false;
+    }
     if (id < 0 || id >= (int64_t)engine_databases(c->engine)) {
         reply_error(c->reply, "ERR DB index is out of range");
-        return;
+        return false;
     }
-    c->session->db = (unsigned)id;
-    reply_ok(c->reply);
+    *db = (unsigned)id;
+    return true;
+}
+
+void keyspace_select(struct call *c)
+{
+    if (keyspace_take_database(c, c->argv[1], &c->session->db)) reply_ok(c->reply);
 }
 
 void keyspace_dbsize(struct call *c) { reply_int(c->reply, (int64_t)db_size(c->db)); }

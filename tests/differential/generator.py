@@ -7,8 +7,10 @@ import random
 
 FAMILIES = {"string": "s", "list": "l", "set": "t", "hash": "h", "zset": "z"}
 KEYS_PER_FAMILY = 4
-# Commands that take an expiry time: a random number in them could make a key expire while the test runs.
-TIMED = {"EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "SET", "GETEX", "SETEX", "PSETEX"}
+# Commands that no random number is put into: it could make a key expire while the test runs, or ask for a reply of
+# billions of elements.
+DELICATE = {"EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "SET", "GETEX", "SETEX", "PSETEX", "SRANDMEMBER", "HRANDFIELD",
+            "ZRANDMEMBER"}
 # Commands whose replies need a look at the whole: the comparer runs them apart (see compare.py).
 SCANS = {"SCAN", "SSCAN", "HSCAN", "ZSCAN"}
 # Lexical ranges mean something only where all scores are equal; elsewhere what Redis finds hangs on the random levels of
@@ -74,8 +76,8 @@ class Generator:
         elif kind == 1:
             args.insert(at, self.pick(JUNK))
         elif kind == 2 and at < len(args):
-            args[at] = self.pick(JUNK if name in TIMED else JUNK + INTEGERS)
-        elif kind == 3 and name not in TIMED and len(args) > 2:
+            args[at] = self.pick(JUNK if name in DELICATE else JUNK + INTEGERS)
+        elif kind == 3 and name not in DELICATE and len(args) > 2:
             a, b = self.random.randrange(1, len(args)), self.random.randrange(1, len(args))
             args[a], args[b] = args[b], args[a]
         return args
