@@ -48,6 +48,8 @@ class Generator:
         args = [name.encode()] + build(self)
         if self.chance(0.03) and args[1:2] not in [[k] for k in LEXICAL_KEYS]:
             args = self.spoil(name, args)
+            if name in DELICATE and len(args) > 1:
+                self.after([b"EXISTS", args[1]])
         if self.chance(0.02):
             args[0] = args[0].lower()
         return args
