@@ -4,7 +4,6 @@
 
 #include "common/engine_impl.h"
 
-
 /* The hash of a key, by which all databases find it. That of the first argument is kept: a handler that looks a key
  * up and then puts it asks twice. */
 static uint64_t hash_of(struct call *c, struct span key)
@@ -119,6 +118,16 @@ struct entry *call_edit_string(struct call *c, struct span key, struct entry *e,
 {
     if (!e) e = call_put(c, key, &(struct value){.type = TYPE_STRING}, NO_EXPIRY);
     return db_edit_string(c->db, e, n, bytes);
+}
+
+void call_swap(struct call *c, unsigned a, unsigned b)
+{
+    struct engine *e = c->engine;
+    if (e->traversal) traversal_before_swap(e->traversal, a, b);
+    db_swap(e->data->dbs[a], e->data->dbs[b]);
+    if (!e->observer.flushed) return;
+    e->observer.flushed(e->observer.context, (int)a);
+    e->observer.flushed(e->observer.context, (int)b);
 }
 
 uint64_t call_flush(struct call *c, int db)

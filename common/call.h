@@ -84,6 +84,9 @@ struct entry *call_put_int(struct call *c, struct span key, struct entry *e, int
 /* Make the string at @key (@e: found FOR_WRITE, or NULL) @n > 0 bytes long and give its bytes to be changed in place. */
 struct entry *call_edit_string(struct call *c, struct span key, struct entry *e, size_t n, char **bytes);
 
+/* Exchange the data of two databases. */
+void call_swap(struct call *c, unsigned a, unsigned b);
+
 /* Remove all keys of one database, or (-1) of all; returns how many there were. */
 uint64_t call_flush(struct call *c, int db);
 

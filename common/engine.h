@@ -73,7 +73,7 @@ struct engine_observer {
     void *context;
     /* @key in @db is about to be, or was, changed by the running command. */
     void (*touched)(void *context, unsigned db, struct span key);
-    /* All keys of @db were (-1: of every database). */
+    /* All keys of @db were (-1: of every database): it was flushed, or exchanged with another. */
     void (*flushed)(void *context, int db);
     /* What keyspace notifications tell: a class by Redis's letter (enum event_class) and a name such as "lpush". */
     void (*event)(void *context, unsigned db, char event_class, const char *name, struct span key);

@@ -22,6 +22,7 @@ void keyspace_select(struct call *c);
 void keyspace_dbsize(struct call *c);
 void keyspace_flushdb(struct call *c);
 void keyspace_flushall(struct call *c);
+void keyspace_swapdb(struct call *c);
 void keyspace_keys(struct call *c);
 void keyspace_scan(struct call *c);
 void keyspace_randomkey(struct call *c);

@@ -255,6 +255,8 @@ const struct command generic_commands[] = {
                    keyspace_scan, "nondeterministic_output request_policy:special"),
     COMMAND("SELECT", "index", "Change the database of the connection.", "1.0.0", "O(1)",
             CMD_LOADING | CMD_STALE | CMD_FAST, ACL_CONNECTION, NO_KEYS, keyspace_select),
+    COMMAND("SWAPDB", "index1 index2", "Exchange the data of two databases.", "4.0.0", "O(1)", CMD_WRITE | CMD_FAST,
+            ACL_KEYSPACE | ACL_DANGEROUS | GROUP_SERVER, NO_KEYS, keyspace_swapdb),
     COMMAND_HINTED("TOUCH", "key+", "Count the keys that exist, and mark them as used.", "3.2.1",
                    "O(N) where N is the number of keys", CMD_READONLY | CMD_FAST, ACL_KEYSPACE,
                    KEYS_RANGE(KEY_RO, 1, -1, 1), touch, SUM),

@@ -40,6 +40,26 @@ static void flush(struct call *c, int db)
 void keyspace_flushdb(struct call *c) { flush(c, (int)db_id(c->db)); }
 void keyspace_flushall(struct call *c) { flush(c, -1); }
 
+static bool take_index(struct call *c, struct span s, const char *error, int64_t *id)
+{
+    if (!call_int_in(c, s, INT32_MIN, INT32_MAX, id, error)) return false;
+    if (call_db(c, (unsigned)*id)) return true;
+    reply_error(c->reply, "ERR DB index is out of range");
+    return false;
+}
+
+void keyspace_swapdb(struct call *c)
+{
+    int64_t a, b;
+    if (!call_int_in(c, c->argv[1], INT32_MIN, INT32_MAX, &a, "ERR invalid first DB index") ||
+        !take_index(c, c->argv[2], "ERR invalid second DB index", &b) ||
+        !take_index(c, c->argv[1], "ERR invalid first DB index", &a))
+        return;
+    if (a != b) call_swap(c, (unsigned)a, (unsigned)b);
+    c->changes++;
+    reply_ok(c->reply);
+}
+
 /* What KEYS and SCAN look for, and what they have found. */
 struct search {
     struct call *c;

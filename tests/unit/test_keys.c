@@ -82,6 +82,20 @@ Test(keys, a_key_takes_its_value_and_its_time_along_when_it_is_renamed_moved_or_
                "MOVE c 3\n");
 }
 
+Test(keys, two_databases_exchange_their_data)
+{
+    fixture_do(&f, "SET a 0");
+    fixture_do(&f, "SELECT 4");
+    fixture_do(&f, "SET b 4 PX 100");
+    EXPECT(OK, "SWAPDB 0 4");
+    EXPECT("$1\r\n0\r\n", "GET a");
+    EXPECT("-ERR DB index is out of range\r\n", "SWAPDB 0 16");
+    EXPECT("-ERR invalid second DB index\r\n", "SWAPDB 0 x");
+    fixture_do(&f, "SELECT 0");
+    EXPECT(":100\r\n", "PTTL b");
+    cr_expect(engine_expires(f.engine, 0) == 1 && engine_expires(f.engine, 4) == 0);
+}
+
 /* Numbers of the keys "k<number>" that one SCAN gives, marked in @seen; returns the next cursor. */
 static unsigned long long scan(unsigned long long cursor, const char *options, int seen[])
 {
