@@ -211,10 +211,11 @@ static size_t consume(struct client *c, struct span in)
     while (done < in.n && !(c->flags & STOPPED)) {
         const struct resp_limits *limits = c->flags & CLIENT_TRUSTED ? &all->limits : &all->limits_before_auth;
         const struct span rest = span_of(in.p + done, in.n - done);
-        switch (resp_parse(&c->parser, rest, limits, &request, &used, &c->want)) {
-        case RESP_INCOMPLETE: return done;
-        case RESP_BAD: protocol_error(c); return in.n;
-        case RESP_REQUEST: break;
+        const enum resp_status status = resp_parse(&c->parser, rest, limits, &request, &used, &c->want);
+        if (status == RESP_INCOMPLETE) break;
+        if (status == RESP_BAD) {
+            protocol_error(c);
+            break;
         }
         done += used;
         c->want = 1;
