@@ -45,7 +45,8 @@ const char *fixture_do(struct fixture *f, const char *format, ...)
         command_find(f->commands, request.argv[0], request.argc > 1 ? request.argv[1] : SPAN(""));
     buf_reset(&f->reply, SIZE_MAX);
     struct reply reply = {.out = &f->reply, .resp = 2};
-    if (!command || !command->row->run || !command_arity_fits(command, request.argc)) reply_error(&reply, "ERR refused");
+    if (!command || !command->row->run || !command_arity_fits(command, request.argc))
+        reply_error(&reply, "ERR refused");
     else engine_execute(f->engine, &f->session, f->now_ms, command, &request, &reply, &f->effects);
     buf_add_char(&f->reply, '\0');
     return f->reply.p;
