@@ -22,5 +22,5 @@ struct check_result {
 
 /* @path is a working directory, an appendonlydir, a segment, an AOF, or an RDB file.
  * Errors: ERR_MISSING and the like where nothing could be checked at all; damage found is in @result. */
-MUST_USE enum err check_path(const char *path, const struct check_options *options,
-                             struct check_result *result, struct errmsg *m);
+MUST_USE enum err check_path(const char *path, const struct check_options *options, struct check_result *result,
+                             struct errmsg *m);

@@ -1,0 +1,224 @@
+#include "replication/check.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/mem.h"
+#include "replication/check_impl.h"
+#include "replication/log_impl.h"
+
+void check_say(struct check *c, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (c->o->line) c->o->line(c->o->context, text);
+}
+
+void check_problem(struct check *c, const char *format, ...)
+{
+    char text[1000];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    c->result->problems++;
+    check_say(c, "PROBLEM  %s", text);
+}
+
+void check_progress(struct check *c, uint64_t bytes)
+{
+    enum { STEP = 16 << 20 };
+    c->done += bytes;
+    if (!c->o->progress || (c->done < c->shown + STEP && c->done != c->total)) return;
+    c->shown = c->done;
+    c->o->progress(c->o->context, c->done, c->total);
+}
+
+static void add_size(struct check *c, const char *dir, const char *name)
+{
+    char *path = path_join(dir, name);
+    const int64_t size = file_size(path);
+    if (size > 0) c->total += (uint64_t)size;
+    mem_free(path);
+}
+
+/* Whatever the directory holds, the two manifests must agree where both are there. */
+static void check_redis_manifest(struct check *c, const char *dir, const char *name, const struct manifest *ours)
+{
+    struct buf text = {0};
+    struct aof_manifest theirs = {0}, wanted = {0};
+    struct errmsg m;
+    char *path = path_join(dir, name);
+    enum err e = file_read(c->io, path, MANIFEST_BYTES_MAX, &text, &m);
+    if (!e) e = aof_manifest_decode(buf_span(&text), &theirs, &m);
+    manifest_for_redis(ours, &wanted);
+    bool same = !e && theirs.count == wanted.count;
+    for (size_t i = 0; same && i < wanted.count; i++)
+        same =
+            strcmp(theirs.files[i].name, wanted.files[i].name) == 0 && theirs.files[i].type == wanted.files[i].type;
+    if (e) check_problem(c, "%s: %s", path, m.text);
+    else if (same) check_say(c, "ok       %s: the same files as ours", path);
+    else
+        check_say(c,
+                  "note     %s names other files than " LOG_MANIFEST ": a Redis was here, or a crash came between "
+                  "the two; the next start decides",
+                  path);
+    aof_manifest_free(&theirs);
+    aof_manifest_free(&wanted);
+    buf_free(&text);
+    mem_free(path);
+}
+
+static void check_base(struct check *c, const char *dir, const struct manifest *ours)
+{
+    if (!ours->base.name) {
+        check_say(c, "ok       no base: the log is complete from its first segment on");
+        return;
+    }
+    char *path = path_join(dir, ours->base.name);
+    check_rdb(c, path);
+    mem_free(path);
+}
+
+/* Where the checks of segments begin: with those that a start needs come also those kept for replicas. */
+static void check_our_segments(struct check *c, const char *dir, const struct manifest *ours)
+{
+    struct batch_chain chain = {0};
+    for (size_t i = 0; i < ours->segment_count; i++) {
+        const struct segment *g = &ours->segments[i];
+        const uint64_t end = i + 1 < ours->segment_count ? g[1].start : UINT64_MAX;
+        if (i && (chain.offset != g->start || chain.crc != g->crc))
+            check_say(c, "note     checking anew from log offset %" PRIu64 " on", g->start);
+        chain = (struct batch_chain){.offset = g->start, .crc = g->crc};
+        char *path = path_join(dir, g->name);
+        check_segment(c, path, end, &ours->history, &chain);
+        mem_free(path);
+    }
+    const struct position *p = &ours->base.position;
+    for (size_t i = 0; ours->base.name && i < ours->segment_count; i++)
+        if (ours->segments[i].start == p->offset && ours->segments[i].crc == p->crc) return;
+    if (ours->base.name || !ours->segment_count)
+        check_problem(c, "%s/" LOG_MANIFEST ": no segment begins at the base's offset %" PRIu64, dir, p->offset);
+}
+
+/* A directory with our manifest, whose text is @text. */
+static void check_ours(struct check *c, const char *dir, const char *redis_manifest, struct span text)
+{
+    struct manifest ours = {0};
+    struct errmsg m;
+    char lineage[33];
+    const enum err e = manifest_decode(text, &ours, &m);
+    if (e) {
+        check_problem(c,
+                      "%s/" LOG_MANIFEST ": %s. Without it the directory is loaded as one that a Redis wrote: if no "
+                      "replica has the data, move it away",
+                      dir, m.text);
+        return;
+    }
+    lineage_format(&ours.history.lineage, lineage);
+    check_say(c, "ok       %s/" LOG_MANIFEST ": lineage %s, %zu epochs, %zu segments", dir, lineage,
+              ours.history.count, ours.segment_count);
+    if (ours.base.name) add_size(c, dir, ours.base.name);
+    for (size_t i = 0; i < ours.segment_count; i++) add_size(c, dir, ours.segments[i].name);
+    if (redis_manifest && ours.segment_count) check_redis_manifest(c, dir, redis_manifest, &ours);
+    check_base(c, dir, &ours);
+    if (ours.segment_count) check_our_segments(c, dir, &ours);
+    manifest_free(&ours);
+}
+
+/* A directory of a Redis: each file that its manifest names. */
+static void check_redis_dir(struct check *c, const char *dir, const char *manifest, struct span text)
+{
+    struct aof_manifest a = {0};
+    struct errmsg m;
+    if (aof_manifest_decode(text, &a, &m)) {
+        check_problem(c, "%s/%s: %s", dir, manifest, m.text);
+        return;
+    }
+    size_t last = 0;
+    for (size_t i = 0; i < a.count; i++) {
+        if (a.files[i].type != 'h') add_size(c, dir, a.files[i].name);
+        if (a.files[i].type == 'i') last = i;
+    }
+    check_say(c, "ok       %s/%s: %zu files, written by a Redis", dir, manifest, a.count);
+    for (size_t i = 0; i < a.count; i++) {
+        char *path = path_join(dir, a.files[i].name);
+        if (a.files[i].type != 'h') check_plain(c, path, i == last);
+        mem_free(path);
+    }
+    aof_manifest_free(&a);
+}
+
+/* The name of Redis's manifest in @dir, or NULL. */
+static char *find_manifest(const char *dir)
+{
+    static const char tail[] = ".manifest";
+    char *found = NULL;
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    while (d && !found && (entry = readdir(d))) {
+        const size_t n = strlen(entry->d_name);
+        if (n > sizeof tail && strcmp(entry->d_name + n - (sizeof tail - 1), tail) == 0 &&
+            strcmp(entry->d_name, LOG_MANIFEST) != 0)
+            found = mem_dup(entry->d_name, n + 1);
+    }
+    if (d) (void)closedir(d);
+    return found;
+}
+
+/* False: nothing of a log is in @dir. */
+static bool check_log_dir(struct check *c, const char *dir)
+{
+    struct buf text = {0};
+    struct errmsg m;
+    char *ours = path_join(dir, LOG_MANIFEST), *redis = find_manifest(dir);
+    const bool own = file_exists(ours);
+    if (own || redis) {
+        char *path = own ? NULL : path_join(dir, redis);
+        if (file_read(c->io, own ? ours : path, MANIFEST_BYTES_MAX, &text, &m)) check_problem(c, "%s", m.text);
+        else if (own) check_ours(c, dir, redis, buf_span(&text));
+        else check_redis_dir(c, dir, redis, buf_span(&text));
+        mem_free(path);
+    }
+    buf_free(&text);
+    mem_free(ours);
+    mem_free(redis);
+    return own || redis;
+}
+
+/* A working directory: its appendonlydir, and the single files that may lie there. */
+static enum err check_dir(struct check *c, const char *path, struct errmsg *m)
+{
+    if (check_log_dir(c, path)) return ERR_OK;
+    static const char *const files[] = {"appendonly.aof", "dump.rdb"};
+    char *inner = path_join(path, "appendonlydir");
+    bool found = file_exists(inner) && check_log_dir(c, inner);
+    mem_free(inner);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *file = path_join(path, files[i]);
+        if (file_exists(file)) {
+            found = true;
+            check_plain(c, file, true);
+        }
+        mem_free(file);
+    }
+    return found ? ERR_OK : err_set(m, ERR_MISSING, "%s holds no log, no append-only file and no dump", path);
+}
+
+enum err check_path(const char *path, const struct check_options *options, struct check_result *result,
+                    struct errmsg *m)
+{
+    struct check c = {.o = options, .io = options->io ? options->io : &io_posix, .result = result};
+    struct stat st;
+    *result = (struct check_result){0};
+    if (stat(path, &st)) return err_errno(m, "%s", path);
+    if (S_ISDIR(st.st_mode)) return check_dir(&c, path, m);
+    c.total = (uint64_t)st.st_size;
+    check_file(&c, path);
+    return ERR_OK;
+}
