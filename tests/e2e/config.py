@@ -30,7 +30,7 @@ def test_help_and_version():
         status, out, err = relevo.run(*words, "--help")
         assert status == 0 and "relevo" in out and not err, (words, status, out, err)
         status, out, err = relevo.run(*words, "--version")
-        assert status == 0 and out.startswith("relevo ") and not err, (words, status, out, err)
+        assert status == 0 and out.lower().startswith("relevo ") and not err, (words, status, out, err)
 
 
 def test_usage_errors():
