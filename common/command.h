@@ -61,6 +61,7 @@ enum command_category {
     /* The chapter of the manual, where it does not follow from the categories above. */
     GROUP_GENERIC = 1 << 20,
     GROUP_SERVER = 1 << 21,
+    GROUP_CONNECTION = 1 << 22,
 };
 
 enum key_flag {

@@ -108,6 +108,7 @@ const char *command_group(const struct command_entry *e)
     static const struct word_bit table[] = {
         {GROUP_GENERIC, "generic"},
         {GROUP_SERVER, "server"},
+        {GROUP_CONNECTION, "connection"},
         {ACL_CONNECTION, "connection"},
         {ACL_PUBSUB, "pubsub"},
         {ACL_TRANSACTION, "transactions"},

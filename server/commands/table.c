@@ -1,21 +1,21 @@
 #include "server/commands/commands.h"
 
 // clang-format off
-#define HELP(name, since) \
-    COMMAND(name, "", "Describe the subcommands.", since, "O(1)", CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_help)
+#define HELP(name, since, categories) \
+    COMMAND(name, "", "Describe the subcommands.", since, "O(1)", CMD_LOADING | CMD_STALE, categories, NO_KEYS, introspection_help)
 
 static const struct command client_subcommands[] = {
     COMMAND("CLIENT|GETNAME", "", "Get the name of this connection.", "2.6.9", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_getname),
-    HELP("CLIENT|HELP", "5.0.0"),
+    HELP("CLIENT|HELP", "5.0.0", ACL_CONNECTION),
     COMMAND("CLIENT|ID", "", "Get the id of this connection.", "5.0.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_id),
-    COMMAND("CLIENT|INFO", "", "Describe this connection.", "6.2.0", "O(1)",
-            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_info),
+    COMMAND_HINTED("CLIENT|INFO", "", "Describe this connection.", "6.2.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_info, "nondeterministic_output"),
     COMMAND("CLIENT|KILL", "old-format|{filter value}+", "Close connections.", "2.4.0", "O(N) in the number of connections",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_kill),
-    COMMAND("CLIENT|LIST", "[TYPE NORMAL|MASTER|REPLICA|PUBSUB] [ID client-id+]", "Describe the connections.", "2.4.0", "O(N) in the number of connections",
-            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_list),
+    COMMAND_HINTED("CLIENT|LIST", "[TYPE {NORMAL|MASTER|REPLICA|PUBSUB}] [ID client-id+]", "Describe the connections.", "2.4.0", "O(N) in the number of connections",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_list, "nondeterministic_output"),
     COMMAND("CLIENT|SETINFO", "LIB-NAME libname|LIB-VER libver", "Name the client's library, or its version.", "7.2.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_setinfo),
     COMMAND("CLIENT|SETNAME", "connection-name", "Name this connection.", "2.6.9", "O(1)",
@@ -26,28 +26,29 @@ static const struct command client_subcommands[] = {
 static const struct command config_subcommands[] = {
     COMMAND("CONFIG|GET", "parameter+", "Get settings by name or pattern.", "2.0.0", "O(N) in the number of settings",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_get),
-    HELP("CONFIG|HELP", "5.0.0"),
+    HELP("CONFIG|HELP", "5.0.0", 0),
     COMMAND("CONFIG|RESETSTAT", "", "Set the statistics of INFO to zero.", "2.0.0", "O(1)",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_resetstat),
     COMMAND("CONFIG|REWRITE", "", "Write the settings into the configuration file.", "2.8.0", "O(N) in the size of the file",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_rewrite),
-    COMMAND("CONFIG|SET", "{parameter value}+", "Change settings, all or none.", "2.0.0", "O(N) in the number of settings",
-            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_set),
+    COMMAND_HINTED("CONFIG|SET", "{parameter value}+", "Change settings, all or none.", "2.0.0", "O(N) in the number of settings",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, config_command_set,
+            "request_policy:all_nodes response_policy:all_succeeded"),
     COMMANDS_END,
 };
 
 static const struct command command_subcommands[] = {
     COMMAND("COMMAND|COUNT", "", "Count the commands.", "2.8.13", "O(1)",
-            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_count),
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION | GROUP_SERVER, NO_KEYS, introspection_count),
     COMMAND("COMMAND|GETKEYS", "command arg+", "Find the keys in a command.", "2.8.13", "O(N) in the number of arguments",
-            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_getkeys),
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION | GROUP_SERVER, NO_KEYS, introspection_getkeys),
     COMMAND_HINTED("COMMAND|DOCS", "[command-name+]", "Describe commands for people.", "7.0.0", "O(N) in the number of commands",
-            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_docs, "nondeterministic_output_order"),
-    HELP("COMMAND|HELP", "5.0.0"),
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION | GROUP_SERVER, NO_KEYS, introspection_docs, "nondeterministic_output_order"),
+    HELP("COMMAND|HELP", "5.0.0", ACL_CONNECTION | GROUP_SERVER),
     COMMAND_HINTED("COMMAND|INFO", "[command-name+]", "Describe commands for programs.", "2.8.13", "O(N) in the number of commands",
-            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_info, "nondeterministic_output_order"),
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION | GROUP_SERVER, NO_KEYS, introspection_info, "nondeterministic_output_order"),
     COMMAND_HINTED("COMMAND|LIST", "[FILTERBY {MODULE module-name|ACLCAT category|PATTERN pattern}]", "Name the commands.", "7.0.0", "O(N) in the number of commands",
-            CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, introspection_list, "nondeterministic_output_order"),
+            CMD_LOADING | CMD_STALE, ACL_CONNECTION | GROUP_SERVER, NO_KEYS, introspection_list, "nondeterministic_output_order"),
     COMMANDS_END,
 };
 
@@ -61,13 +62,13 @@ static const struct command rows[] = {
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_hello),
     COMMAND_HINTED("PING", "[message]", "Ask whether the server answers.", "1.0.0", "O(1)",
             CMD_FAST, ACL_CONNECTION, NO_KEYS, connection_ping, "request_policy:all_shards response_policy:all_succeeded"),
-    COMMAND("QUIT", "", "Close this connection.", "1.0.0", "O(1)",
+    COMMAND("QUIT", "[arg+]", "Close this connection.", "1.0.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_quit),
-    COMMAND_CONTAINER("CLIENT", "About the connections.", "2.4.0", ACL_CONNECTION, client_subcommands),
+    COMMAND_CONTAINER("CLIENT", "About the connections.", "2.4.0", GROUP_CONNECTION, client_subcommands),
     /* Server */
     {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",
      .since = "2.8.13", .complexity = "O(N) in the number of commands", .flags = CMD_LOADING | CMD_STALE,
-     .categories = ACL_CONNECTION, .run = introspection_command, .subcommands = command_subcommands,
+     .categories = ACL_CONNECTION | GROUP_SERVER, .run = introspection_command, .subcommands = command_subcommands,
      .hints = "nondeterministic_output_order"},
     COMMAND_CONTAINER("CONFIG", "About the settings.", "2.0.0", 0, config_subcommands),
     COMMAND("DEBUG", "subcommand [argument+]", "Tools for tests.", "1.0.0", "Depends on the subcommand.",
