@@ -8,6 +8,7 @@
 A server that dies by itself, exits with an unexpected status or leaves a sanitizer's report fails the test, and its
 log is shown. Waiting is always for a condition (relevo.wait); nothing here waits for time to pass.
 """
+import ctypes
 import hashlib
 import os
 import random
@@ -29,6 +30,11 @@ PATIENCE_S = 120
 
 _REPORT = re.compile(rb"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed)")
 _port_locks = []
+
+
+def _die_with_the_test():
+    """In a new process: be killed when the test script ends, however it ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def binary():
@@ -136,7 +142,8 @@ class Server:
         words, executable = self.arguments()
         with open(log, "wb") as out:
             self.process = subprocess.Popen(words, executable=executable, stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=subprocess.STDOUT, env=self.environment)
+                                            stderr=subprocess.STDOUT, env=self.environment,
+                                            preexec_fn=_die_with_the_test)
         return self
 
     def ready(self):
