@@ -240,6 +240,7 @@ enum err checkpoint_begin(struct log *log, void (*notify)(void *context), void *
     struct checkpoint *c = make(log->io, files ? log->path : log->o.dir, files ? NULL : SPARE_NAME, notify, context);
     c->log = log;
     c->position = log_position(log);
+    log->must_checkpoint = false;
     c->place = (struct log_call){.run = take_place, .context = c};
     if (files) log_post(log, &c->place);
     start(c);

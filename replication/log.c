@@ -407,7 +407,7 @@ static void appended(struct log *log, struct chunk *c, int64_t now_ms)
 struct chunk *log_append(struct log *log, int64_t now_ms, struct buf *b)
 {
     enum { TAKE = 64 << 10 }; /* shorter ones are cheaper copied than given a buffer of their own each */
-    assert(log->chain.epoch > 0 && b->len > BATCH_LINE_MAX);
+    assert(log->chain.epoch > 0 && b->len > BATCH_LINE_MAX && !log->must_checkpoint);
     const uint64_t offset = log->chain.offset;
     char line[BATCH_LINE_MAX];
     const size_t n = batch_seal(line, &log->chain, now_ms, batch_payload(b)), skip = BATCH_LINE_MAX - n;

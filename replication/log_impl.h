@@ -69,6 +69,7 @@ struct log {
     uint64_t incarnation, epoch_seen;
     struct manifest known; /* only its peers count: as they were at the start */
     bool loaded, loaded_foreign;
+    bool must_checkpoint; /* the data is a Redis's: no batch before a checkpoint was begun */
 
     /* Any thread. */
     _Atomic uint64_t end, written, durable;

@@ -242,7 +242,7 @@ enum err log_install_base(struct log *log, const char *file, const struct positi
         log->chain = chain;
         history_copy(&log->history, history);
         log->epoch_seen = n.epoch_seen;
-        log->loaded_foreign = false;
+        log->loaded_foreign = log->must_checkpoint = false;
         atomic_store(&log->end, position->offset);
         dispose(log, &n);
     } else {

@@ -241,7 +241,7 @@ static void forget_ours(struct log *log)
     manifest_free(&log->manifest);
     log->manifest = bare;
     log->chain = (struct batch_chain){0};
-    log->foreign = log->loaded_foreign = true;
+    log->foreign = log->loaded_foreign = log->must_checkpoint = true;
 }
 
 /* Files that a crash left between a manifest and their removal, and temporary ones. */
