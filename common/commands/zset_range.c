@@ -255,7 +255,6 @@ void zset_range_store(struct call *c)
     if (s.by == BY_RANK) zset_expect(result, s.last - s.first, 0, call_limits(c));
     /* In the order of the range: a member with the score -0 keeps its sign if the set was large by then, as in Redis. */
     if (s.last > s.first) zset_iter_begin(&i, z, s.reverse ? s.last - 1 : s.first, s.reverse);
-    if (z) zset_iter_begin(&i, z, s.reverse ? s.last - 1 : s.first, s.reverse);
     for (uint64_t left = s.last - s.first; left--;) {
         struct span member;
         double score;
