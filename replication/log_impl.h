@@ -118,6 +118,7 @@ struct log {
 void log_say(struct log *log, enum log_say_level level, const char *format, ...) PRINTF(3, 4);
 int64_t log_monotonic_us(void);
 int64_t log_wall_ms(void);
+void log_random(void *to, size_t n);
 
 /* log_thread.c */
 void log_thread_start(struct log *log);
