@@ -5,7 +5,9 @@
 
 #include "common/mem.h"
 #include "server/dispatch.h"
+#include "server/nodes.h"
 #include "server/server.h"
+#include "server/wait.h"
 
 enum {
     SMALL_TAIL = 8 * 1024,       /* a beginning this short travels in the shared buffer with what follows it */
@@ -20,12 +22,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void start_reading(struct client *c)
 {
-    if (c->flags & (CLIENT_READING | CLIENT_CLOSING | CLIENT_ENDED)) return;
+    if (c->flags & (CLIENT_READING | CLIENT_CLOSING | CLIENT_ENDED) || c->server->clients.paused) return;
     if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0) c->flags |= CLIENT_READING;
     else client_close(c);
 }
 
-static void stop_reading(struct client *c)
+void client_stop_reading(struct client *c)
 {
     if (!(c->flags & CLIENT_READING)) return;
     (void)uv_read_stop((uv_stream_t *)&c->tcp);
@@ -102,6 +104,7 @@ static void on_closed(uv_handle_t *h)
 {
     struct client *c = h->data;
     resp_parser_free(&c->parser);
+    held_free(&c->held);
     buf_free(&c->in);
     buf_free(&c->out);
     buf_free(&c->sending);
@@ -114,10 +117,12 @@ static void on_closed(uv_handle_t *h)
 void client_close(struct client *c)
 {
     if (c->flags & CLIENT_CLOSING) return;
-    stop_reading(c);
+    client_stop_reading(c);
     unmark_dirty(c);
     unlink_client(c);
     clients_forget(c);
+    journal_forget_client(c);
+    wait_forget(c);
     c->flags |= CLIENT_CLOSING;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -208,7 +213,7 @@ static size_t consume(struct client *c, struct span in)
     size_t done = 0, used;
     struct request request;
     c->want = 1;
-    while (done < in.n && !(c->flags & STOPPED)) {
+    while (done < in.n && !(c->flags & STOPPED) && !all->paused) {
         const struct resp_limits *limits = c->flags & CLIENT_TRUSTED ? &all->limits : &all->limits_before_auth;
         const struct span rest = span_of(in.p + done, in.n - done);
         const enum resp_status status = resp_parse(&c->parser, rest, limits, &request, &used, &c->want);
@@ -236,20 +241,25 @@ static void keep_rest(struct client *c, struct span in, size_t done, bool own)
         buf_add(&c->in, in.p + done, in.n - done);
     }
     if (c->in.len == 0) buf_reset(&c->in, SMALL_TAIL);
-    if (c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED) && c->in.len > WAITING_INPUT) stop_reading(c);
+    if (c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED) && c->in.len > WAITING_INPUT) client_stop_reading(c);
 }
 
 static void on_end(struct client *c)
 {
-    stop_reading(c);
+    client_stop_reading(c);
     c->flags |= CLIENT_ENDED;
     if (c->flags & CLIENT_BLOCKED || !(c->out.len || c->flags & (CLIENT_WRITING | CLIENT_THROTTLED))) client_close(c);
 }
 
-/* The first byte tells a client from a node. False: it is nobody that may stay. */
-static bool greet(struct client *c)
+/* The first byte tells a client from a node. False: it is no client that may stay. */
+static bool greet(struct client *c, struct span in)
 {
     c->flags |= CLIENT_SPOKE;
+    if ((unsigned char)in.p[0] == NODE_FIRST_BYTE) {
+        client_stop_reading(c);
+        nodes_adopt(c, in);
+        return false;
+    }
     if (!(c->flags & CLIENT_UNWELCOME)) return true;
     turn_away(c, protected_mode_text);
     return false;
@@ -275,7 +285,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     c->active_ms = clock_now(&s->clock);
     if (own) c->in.len += (size_t)n;
     const struct span in = own ? buf_span(&c->in) : span_of(buf->base - c->in.len, c->in.len + (size_t)n);
-    if (!(c->flags & CLIENT_SPOKE) && !greet(c)) return;
+    if (!(c->flags & CLIENT_SPOKE) && !greet(c, in)) return;
     if (in.n > s->clients.query_max) {
         logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: it sent more ahead than %zu bytes", c->addr,
                     s->clients.query_max);
@@ -293,7 +303,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void client_resume(struct client *c)
 {
-    if (c->flags & STOPPED) return;
+    if (c->flags & STOPPED || c->server->clients.paused) return;
     if (c->in.len) {
         c->server->stats.tick_ns = 0;
         const size_t done = consume(c, buf_span(&c->in));
@@ -330,7 +340,7 @@ void client_mark_dirty(struct client *c)
 void client_close_after_reply(struct client *c)
 {
     c->flags |= CLIENT_CLOSE_AFTER_REPLY;
-    stop_reading(c);
+    client_stop_reading(c);
     client_mark_dirty(c);
 }
 
@@ -349,28 +359,47 @@ static void on_written(uv_write_t *write, int status)
     else client_mark_dirty(c);
 }
 
-/* Hand the rest of `out` behind its first @sent bytes to libuv. */
-static void write_rest(struct client *c, size_t sent)
+/* Hand bytes [@from, @to) of `out` to libuv; what stands behind them stays in `out`. */
+static void write_rest(struct client *c, size_t from, size_t to)
 {
     assert(!(c->flags & CLIENT_WRITING));
+    if (to - from > INT32_MAX) to = from + INT32_MAX; /* of one uv_buf_t */
+    struct buf rest = {0};
+    buf_add(&rest, c->out.p + to, c->out.len - to);
     buf_free(&c->sending);
     c->sending = c->out;
-    c->out = (struct buf){0};
-    const size_t most = UINT32_MAX; /* of one uv_buf_t; a reply above it is closed by its limit or takes two writes */
-    size_t n = c->sending.len - sent;
-    if (n > most) {
-        buf_add(&c->out, c->sending.p + sent + most, n - most);
-        n = most;
-    }
-    uv_buf_t bytes = uv_buf_init(c->sending.p + sent, (unsigned)n);
+    c->sending.len = to;
+    c->out = rest;
+    c->left += to - from;
+    uv_buf_t bytes = uv_buf_init(c->sending.p + from, (unsigned)(to - from));
     c->write.data = c;
     c->flags |= CLIENT_WRITING;
-    c->server->stats.bytes_out += n;
-    c->bytes_out += n;
+    c->server->stats.bytes_out += to - from;
+    c->bytes_out += to - from;
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0) {
         c->flags &= ~(unsigned)CLIENT_WRITING;
         client_close(c);
     }
+}
+
+void client_hold_reply(struct client *c, size_t mark, uint64_t position)
+{
+    struct journal *j = &c->server->journal;
+    if (position == 0) return;
+    if (!held_any(&c->held)) {
+        c->next_held = j->held;
+        j->held = c;
+    }
+    held_add(&c->held, c->left + mark, position);
+}
+
+/* Bytes at the front of `out` that may leave. */
+static size_t sendable(struct client *c)
+{
+    if (!held_any(&c->held)) return c->out.len;
+    const uint64_t limit = held_release(&c->held, c->server->journal.committed, c->left + c->out.len);
+    if (!held_any(&c->held)) journal_forget_client(c);
+    return (size_t)(limit - c->left);
 }
 
 /* False: too slow a reader, closed. */
@@ -409,22 +438,31 @@ static void after_flush(struct client *c)
     }
 }
 
+/* Offer the socket the first @n bytes of `out`. */
+static void offer(struct client *c, size_t n)
+{
+    uv_buf_t bytes = uv_buf_init(c->out.p, (unsigned)(n < INT32_MAX ? n : INT32_MAX));
+    int taken = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
+    if (taken == UV_EAGAIN) taken = 0;
+    if (taken < 0) {
+        client_close(c);
+        return;
+    }
+    const size_t sent = (size_t)taken;
+    c->server->stats.bytes_out += sent;
+    c->bytes_out += sent;
+    c->left += sent;
+    if (sent == c->out.len) buf_reset(&c->out, KEPT_OUT);
+    else if (sent == n) buf_drop(&c->out, sent);
+    else write_rest(c, sent, n);
+}
+
 void client_flush(struct client *c)
 {
     unmark_dirty(c);
     if (!(c->flags & CLIENT_WRITING) && c->out.len) {
-        const size_t most = c->out.len < INT32_MAX ? c->out.len : INT32_MAX;
-        uv_buf_t bytes = uv_buf_init(c->out.p, (unsigned)most);
-        int n = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
-        if (n == UV_EAGAIN) n = 0;
-        if (n < 0) {
-            client_close(c);
-            return;
-        }
-        c->server->stats.bytes_out += (size_t)n;
-        c->bytes_out += (size_t)n;
-        if ((size_t)n == c->out.len) buf_reset(&c->out, KEPT_OUT);
-        else write_rest(c, (size_t)n);
+        const size_t n = sendable(c);
+        if (n) offer(c, n);
     }
     if (!(c->flags & CLIENT_CLOSING)) after_flush(c);
 }

@@ -1,6 +1,7 @@
 /* One connection: bytes in, requests, replies, bytes out.
  *
- *   open -> read: parse in place, execute, append the reply to `out` -> flush (once a turn) -> ... -> close
+ *   open -> first byte: a node's goes to the link thread; else
+ *        -> read: parse in place, execute, append the reply to `out` -> flush (once a turn) -> ... -> close
  *
  * Failures:  a protocol error is answered and closes behind the answer; an error of the socket closes at once.
  * Slow reader: what the socket does not take is written by libuv (`sending`); `out` gathers what follows. Above
@@ -13,6 +14,7 @@
 
 #include "common/call.h"
 #include "common/resp.h"
+#include "server/held.h"
 
 struct server;
 
@@ -38,6 +40,7 @@ struct client {
     struct client *prev, *next;             /* all clients */
     struct client *prev_dirty, *next_dirty; /* clients.dirty */
     struct client *next_resumed;            /* clients.resumed */
+    struct client *next_held;               /* journal.held */
     uint64_t id;
     unsigned flags;
     unsigned resp; /* 2 or 3 */
@@ -48,6 +51,9 @@ struct client {
     struct buf out; /* replies that the socket was not offered yet */
     struct buf sending;
     uv_write_t write;
+    uint64_t left;         /* bytes of replies that have left `out` */
+    struct held held;      /* of those in `out`, which must wait */
+    uint64_t wrote;        /* position of the log behind its last write */
     int64_t soft_since_ms; /* above the soft output limit since, or 0 */
 
     uv_tcp_t tcp;
@@ -68,6 +74,7 @@ static inline struct client *client_of(const struct call *c)
 void client_accept(struct server *s, uv_stream_t *listener);
 
 void client_close(struct client *c);
+void client_stop_reading(struct client *c);
 /* Close when the replies are sent; nothing more is executed. */
 void client_close_after_reply(struct client *c);
 
@@ -75,6 +82,9 @@ void client_close_after_reply(struct client *c);
 void client_mark_dirty(struct client *c);
 /* Offer the socket what there is. May close. */
 void client_flush(struct client *c);
+
+/* The reply that begins at byte @mark of `out` waits for the log to be committed up to @position (0: for its turn). */
+void client_hold_reply(struct client *c, size_t mark, uint64_t position);
 
 /* Execute no more of its requests until client_unblock(), which goes on with those that came meanwhile. */
 void client_block(struct client *c);

@@ -144,3 +144,12 @@ void clients_stop(struct server *s)
         client_close_after_reply(c);
     }
 }
+
+void clients_pause(struct server *s, bool paused)
+{
+    s->clients.paused = paused;
+    for (struct client *c = s->clients.first; c; c = c->next) {
+        if (paused) client_stop_reading(c);
+        else clients_resume_later(c);
+    }
+}

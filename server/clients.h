@@ -20,6 +20,7 @@ struct clients {
     uint64_t next_id;
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
+    bool paused;        /* nobody is read: the disk is behind */
     size_t pending_max; /* replies of one client above which no more of its requests are executed */
     size_t query_max;
     char *read_buffer; /* CLIENTS_READ_BYTES */
@@ -38,6 +39,9 @@ void clients_flush(struct server *s);
 
 /* Periodic: idle clients, slow readers, buffers larger than needed. */
 void clients_tend(struct server *s);
+
+/* Read nobody, execute nothing; or go on. */
+void clients_pause(struct server *s, bool paused);
 
 /* The client may execute again: it goes on in the next turn. */
 void clients_resume_later(struct client *c);

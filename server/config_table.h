@@ -40,7 +40,6 @@
     X(APPENDDIRNAME, "appenddirname", NULL, TEXT, "appendonlydir", 0, 0, SETTING_FIXED, NULL, NULL, "Directory of the log's files, below dir.") \
     X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \
     X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
-    X(RDBCOMPRESSION, "rdbcompression", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Compress strings in checkpoints.") \
     X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
     X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \
     /* Replication */ \
@@ -49,7 +48,8 @@
     X(REPLICA_SERVE_STALE, "replica-serve-stale-data", "slave-serve-stale-data", SWITCH, "yes", 0, 1, 0, NULL, NULL, "A replica without its primary answers reads.") \
     X(REPLICA_ANNOUNCE_IP, "replica-announce-ip", "slave-announce-ip", TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "Address that other nodes and clients reach this one at.") \
     X(REPLICA_ANNOUNCE_PORT, "replica-announce-port", "slave-announce-port", NUMBER, "0", 0, 65535, SETTING_FIXED, NULL, NULL, "And the port; 0: the port it listens on.") \
-    X(REPL_TIMEOUT, "repl-timeout", NULL, NUMBER, "60", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Seconds of silence after which a link is given up.") \
+    X(REPL_PING_PERIOD, "repl-ping-replica-period", "repl-ping-slave-period", NUMBER, "1", 1, 3600, SETTING_FIXED, NULL, NULL, "Seconds between heartbeats on links.") \
+    X(REPL_TIMEOUT, "repl-timeout", NULL, NUMBER, "10", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Seconds of silence after which a link is given up.") \
     X(REPL_BACKLOG_SIZE, "repl-backlog-size", NULL, BYTES, "16mb", 16 * KB, INT64_MAX / 4, SETTING_FIXED, NULL, NULL, "Bytes of the log that are kept in memory for replicas.") \
     /* Encodings */ \
     X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \

@@ -59,6 +59,14 @@ static bool may_debug(const struct client *c)
     return who == YES || (who == LOCAL && c->flags & CLIENT_LOCAL);
 }
 
+static bool is_too_stale(struct server *s)
+{
+    if (config_number(s->config, SET_REPLICA_SERVE_STALE)) return false;
+    struct node_status status;
+    node_status(s->nodes.node, &status);
+    return !status.link_up;
+}
+
 /* What every command is checked for, in Redis's order. False: refused, and the error replied. */
 static bool is_allowed(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
 {
@@ -73,8 +81,12 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, "NOAUTH Authentication required.");
     } else if (s->loading && !(e->flags & CMD_LOADING)) {
         reply_error(reply, "LOADING Redis is loading the dataset in memory");
+    } else if (e->flags & CMD_WRITE && s->journal.failed) {
+        reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
     } else if (e->flags & CMD_WRITE && s->read_only) {
         reply_error(reply, "READONLY You can't write against a read only replica.");
+    } else if (s->read_only && !(e->flags & CMD_STALE) && is_too_stale(s)) {
+        reply_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else {
         return true;
     }
@@ -108,10 +120,15 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
 {
     struct stats *stats = &c->server->stats;
     struct command_stat *stat = &stats->by_command[e->id];
+    struct server *s = c->server;
+    const uint64_t effects = s->journal.effects.count;
+    const size_t mark = c->out.len;
     const int64_t begin = stats->tick_ns ? stats->tick_ns : clock_ticks_ns();
     execute(c, e, r, reply);
     stats->tick_ns = clock_ticks_ns();
     stats->commands++;
+    if (s->journal.effects.count != effects) c->wrote = journal_position(s);
+    if (s->journal.hold) client_hold_reply(c, mark, journal_depends(s, c, e, r, effects));
     stat->calls++;
     stat->nanoseconds += (uint64_t)(stats->tick_ns - begin);
     if (reply->errors) stat->failed++;
@@ -132,5 +149,6 @@ void dispatch(struct client *c, const struct request *r)
     } else {
         s->stats.by_command[e->id].rejected++;
     }
+    if (journal_is_large(&s->journal)) journal_close_batch(s);
     if (reply.errors && c->out.len > mark) stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
 }

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "replication/log.h"
 #include "server/client.h"
 #include "server/memory.h"
 #include "server/server.h"
@@ -93,6 +94,70 @@ static void write_memory(struct server *s, struct buf *o)
     put(o, "mem_allocator", m.allocator);
 }
 
+static void put_result(struct buf *o, const char *name, const struct saver_result *r)
+{
+    put(o, name, r->failed ? "err" : "ok");
+}
+
+static void write_persistence(struct server *s, struct buf *o)
+{
+    const struct saver *v = &s->saver;
+    const bool file = saver_is_running(v) && v->kind == SAVER_FILE,
+               base = saver_is_running(v) && v->kind == SAVER_BASE;
+    const int64_t running_s = saver_is_running(v) ? (clock_wall_ms() - v->began_ms) / 1000 : -1;
+    struct log_stats log = {0};
+    if (s->journal.log) log_get_stats(s->journal.log, &log);
+    put_u64(o, "loading", s->loading);
+    put_u64(o, "async_loading", s->nodes.joining);
+    if (s->loading) {
+        put_u64(o, "loading_total_bytes", s->loading_total);
+        put_u64(o, "loading_loaded_bytes", s->loading_done);
+        put_real(o, "loading_loaded_perc",
+                 s->loading_total ? (double)s->loading_done * 100 / (double)s->loading_total : 0, 2);
+    }
+    put_u64(o, "rdb_changes_since_last_save", saver_changes(s));
+    put_u64(o, "rdb_bgsave_in_progress", file);
+    put_i64(o, "rdb_last_save_time", v->file.ended_ms / 1000);
+    put_result(o, "rdb_last_bgsave_status", &v->file);
+    put_i64(o, "rdb_last_bgsave_time_sec", v->file.took_s);
+    put_i64(o, "rdb_current_bgsave_time_sec", file ? running_s : -1);
+    put_u64(o, "rdb_saves", v->file.count);
+    put_u64(o, "aof_enabled", log.files);
+    put_u64(o, "aof_rewrite_in_progress", base);
+    put_u64(o, "aof_rewrite_scheduled", v->wanted[SAVER_BASE]);
+    put_i64(o, "aof_last_rewrite_time_sec", v->base.took_s);
+    put_i64(o, "aof_current_rewrite_time_sec", base ? running_s : -1);
+    put_result(o, "aof_last_bgrewrite_status", &v->base);
+    put_u64(o, "aof_rewrites", v->base.count);
+    put(o, "aof_last_write_status", s->journal.failed ? "err" : "ok");
+    if (!log.files) return;
+    put_u64(o, "aof_current_size", log.base_bytes + log.log_bytes);
+    put_u64(o, "aof_base_size", log.base_bytes);
+    put_u64(o, "aof_buffer_length", log_backlog(s->journal.log));
+    put_u64(o, "relevo_log_segments", log.segments);
+    put_u64(o, "relevo_log_begin", log.begin);
+    put_u64(o, "relevo_log_written", log_written(s->journal.log));
+    put_u64(o, "relevo_log_durable", log_durable(s->journal.log));
+    put_i64(o, "relevo_log_unsynced_ms", log_unsynced_ms(s->journal.log, clock_now(&s->clock)));
+    put_u64(o, "relevo_log_syncs", log.syncs);
+    put_u64(o, "relevo_log_sync_failures", log.failures);
+    put_i64(o, "relevo_log_last_sync_usec", log.last_sync_us);
+    put_i64(o, "relevo_log_longest_sync_usec", log.longest_sync_us);
+}
+
+static void put_replication_stats(struct server *s, struct buf *o)
+{
+    struct node_status n;
+    if (!s->nodes.node) return;
+    node_status(s->nodes.node, &n);
+    put_u64(o, "sync_full", n.sync_full);
+    put_u64(o, "sync_partial_ok", n.sync_partial_ok);
+    put_u64(o, "sync_partial_err", n.sync_partial_err);
+    put_u64(o, "total_net_repl_input_bytes", n.bytes_in);
+    put_u64(o, "total_net_repl_output_bytes", n.bytes_out);
+    put_u64(o, "relevo_refused_handshakes", n.refused_handshakes);
+}
+
 static void write_stats(struct server *s, struct buf *o)
 {
     const struct stats *t = &s->stats;
@@ -112,8 +177,84 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "latest_fork_usec", 0);
     put_u64(o, "total_forks", 0);
     put_u64(o, "total_error_replies", t->errors);
+    put_replication_stats(s, o);
     put_u64(o, "client_query_buffer_limit_disconnections", t->query_limit_closed);
     put_u64(o, "client_output_buffer_limit_disconnections", t->output_limit_closed);
+}
+
+static const char *state_name(const struct server *s)
+{
+    if (s->nodes.waiting) return "asking-peers";
+    return s->nodes.role == NODE_PRIMARY ? "primary" : s->nodes.role == NODE_REPLICA ? "replica" : "fenced";
+}
+
+static void put_link(const struct server *s, const struct node_status *n, struct buf *o)
+{
+    put(o, "master_host", s->nodes.host);
+    put_u64(o, "master_port", s->nodes.port);
+    put(o, "master_link_status", n->link_up ? "up" : "down");
+    put_i64(o, "master_last_io_seconds_ago", n->link_up ? (int64_t)(n->last_io_ms / 1000) : -1);
+    put_u64(o, "master_sync_in_progress", n->sync_total_bytes > 0 || s->nodes.joining);
+    if (n->sync_total_bytes) {
+        put_u64(o, "master_sync_total_bytes", n->sync_total_bytes);
+        put_u64(o, "master_sync_left_bytes", n->sync_left_bytes);
+    }
+    if (!n->link_up) put_u64(o, "master_link_down_since_seconds", n->down_ms / 1000);
+    put_u64(o, "slave_read_repl_offset", log_end(s->journal.log));
+    put_u64(o, "slave_repl_offset", log_end(s->journal.log));
+    put_u64(o, "slave_priority", 100);
+    put_u64(o, "slave_read_only", 1);
+    put_u64(o, "replica_announced", 1);
+    put(o, "relevo_link_state", n->link_state ? n->link_state : "idle");
+    put(o, "relevo_link_error", n->link_error);
+    put_u64(o, "relevo_primary_offset", n->primary_end);
+}
+
+static void put_followers(const struct node_status *n, struct buf *o)
+{
+    put_u64(o, "connected_slaves", n->follower_count);
+    for (size_t i = 0; i < n->follower_count; i++) {
+        const struct node_follower_status *f = &n->followers[i];
+        buf_printf(o, "slave%zu:ip=%s,port=%u,state=%s,offset=%" PRIu64 ",lag=%" PRIu64 "\r\n", i, f->host, f->port,
+                   f->state, f->acked, f->last_ack_ms / 1000);
+    }
+}
+
+static void put_identity(struct server *s, struct buf *o)
+{
+    char lineage[33], node[33];
+    const struct history *h = log_history(s->journal.log);
+    const struct epoch *epoch = history_last(h);
+    lineage_format(&h->lineage, lineage);
+    const struct node_id *id = log_node(s->journal.log);
+    for (size_t i = 0; i < sizeof id->bytes; i++) (void)snprintf(node + 2 * i, 3, "%02x", id->bytes[i]);
+    /* Redis's id has 40 digits, and stands for a history that can be resumed: so does ours, with 32. */
+    buf_printf(o, "master_replid:%s00000000\r\n", lineage);
+    buf_printf(o, "master_replid2:%040d\r\n", 0);
+    put_u64(o, "master_repl_offset", log_end(s->journal.log));
+    put_i64(o, "second_repl_offset", -1);
+    put(o, "relevo_node_id", node);
+    put(o, "relevo_lineage", lineage);
+    put_u64(o, "relevo_epoch", epoch ? epoch->number : 0);
+    put_u64(o, "relevo_epoch_start", epoch ? epoch->start : 0);
+}
+
+static void write_replication(struct server *s, struct buf *o)
+{
+    struct node_status n;
+    if (!s->nodes.node) return;
+    node_status(s->nodes.node, &n);
+    put(o, "role", s->read_only ? "slave" : "master");
+    put(o, "relevo_state", state_name(s));
+    if (s->nodes.fence[0]) put(o, "relevo_fence", s->nodes.fence);
+    if (s->nodes.role == NODE_REPLICA) put_link(s, &n, o);
+    put_followers(&n, o);
+    put(o, "master_failover_state", "no-failover");
+    put_identity(s, o);
+    put_u64(o, "repl_backlog_active", 1);
+    put_i64(o, "repl_backlog_size", config_number(s->config, SET_REPL_BACKLOG_SIZE));
+    put_u64(o, "repl_backlog_first_byte_offset", n.window_begin);
+    put_u64(o, "repl_backlog_histlen", n.end > n.window_begin ? n.end - n.window_begin : 0);
 }
 
 static void put_cpu(struct buf *o, const char *suffix, int who)
@@ -176,7 +317,9 @@ static const struct info_section {
     {"server", "Server", true, write_server},
     {"clients", "Clients", true, write_clients},
     {"memory", "Memory", true, write_memory},
+    {"persistence", "Persistence", true, write_persistence},
     {"stats", "Stats", true, write_stats},
+    {"replication", "Replication", true, write_replication},
     {"cpu", "CPU", true, write_cpu},
     {"commandstats", "Commandstats", false, write_commandstats},
     {"errorstats", "Errorstats", true, write_errorstats},

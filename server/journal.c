@@ -1,18 +1,217 @@
 #include "server/journal.h"
 
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "replication/batch.h"
+#include "replication/log.h"
+#include "server/client.h"
+#include "server/nodes.h"
 #include "server/server.h"
+#include "server/touched.h"
 
-enum { KEPT_BATCH = 1 << 20 };
+enum { CHOKE_BYTES = 128 << 20 };
 
-void journal_init(struct server *s) { effects_begin(&s->journal.effects, &s->journal.batch); }
+/* ---- What the log tells ---- */
 
-void journal_free(struct server *s) { buf_free(&s->journal.batch); }
+static void notify(void *context) { (void)uv_async_send(&((struct server *)context)->journal.wake); }
+
+static void say(void *context, enum log_say_level level, const char *text)
+{
+    struct server *s = context;
+    logger_line(s->logger, level == LOG_SAY_WARNING ? LOGGER_WARNING : LOGGER_NOTICE, "%s", text);
+}
+
+static void release_held(struct server *s)
+{
+    struct journal *j = &s->journal;
+    touched_forget(j->touched, j->committed);
+    for (struct client *c = j->held; c; c = c->next_held) client_mark_dirty(c);
+}
+
+static void check_failure(struct server *s)
+{
+    struct journal *j = &s->journal;
+    struct errmsg m = {{0}};
+    const bool failed = log_failed(j->log, &m);
+    if (failed) (void)snprintf(j->failure, sizeof j->failure, "%s", m.text);
+    if (failed && !j->failed)
+        logger_line(s->logger, LOGGER_WARNING, "The log cannot be written, writes are refused: %s", m.text);
+    if (!failed && j->failed) logger_line(s->logger, LOGGER_WARNING, "The log is written again, writes are accepted");
+    j->failed = failed;
+}
+
+/* Bound what waits for a slow disk, by reading less. */
+static void check_backlog(struct server *s)
+{
+    struct journal *j = &s->journal;
+    const uint64_t backlog = log_backlog(j->log);
+    if (!j->choked && backlog > CHOKE_BYTES) {
+        j->choked = true;
+        log_notify_written(j->log, true);
+        clients_pause(s, true);
+    } else if (j->choked && backlog < CHOKE_BYTES / 2) {
+        j->choked = false;
+        log_notify_written(j->log, false);
+        clients_pause(s, false);
+    }
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct server *s = h->data;
+    struct journal *j = &s->journal;
+    if (!j->log) return;
+    check_failure(s);
+    check_backlog(s);
+    nodes_progress(s);
+    if (!j->hold) return;
+    j->committed = log_durable(j->log);
+    release_held(s);
+}
+
+/* ---- The open batch ---- */
+
+uint64_t journal_position(const struct server *s)
+{
+    const struct journal *j = &s->journal;
+    return log_end(j->log) + (j->effects.count ? 1 : 0);
+}
 
 void journal_close_batch(struct server *s)
 {
     struct journal *j = &s->journal;
     if (j->effects.count == 0) return;
+    assert(j->appending);
     effects_end(&j->effects);
-    buf_reset(&j->batch, KEPT_BATCH);
+    struct chunk *c = log_append(j->log, clock_now(&s->clock), &j->batch);
+    nodes_submit(s, c);
+    chunk_unref(c);
     effects_begin(&j->effects, &j->batch);
+    check_backlog(s);
+}
+
+/* ---- What replies wait for ---- */
+
+static void on_touched(void *context, unsigned db, struct span key)
+{
+    struct server *s = context;
+    touched_add(s->journal.touched, db, key, log_end(s->journal.log) + 1);
+}
+
+static void on_flushed(void *context, int db)
+{
+    struct server *s = context;
+    (void)db;
+    touched_add_all(s->journal.touched, log_end(s->journal.log) + 1);
+}
+
+void journal_configure(struct server *s)
+{
+    static const enum log_sync_policy policies[] = {LOG_SYNC_NO, LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC};
+    struct journal *j = &s->journal;
+    const enum log_sync_policy policy = policies[config_number(s->config, SET_APPENDFSYNC)];
+    const bool hold = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
+    if (!j->log) return;
+    log_set_sync(j->log, policy);
+    if (hold == j->hold) return;
+    /* Without holding, what waits now still waits: until that much is durable. */
+    if (!hold) journal_sync(s);
+    j->hold = hold;
+    j->committed = log_durable(j->log);
+    const struct engine_observer observer = {.context = s, .touched = on_touched, .flushed = on_flushed};
+    engine_set_observer(s->engine, hold ? &observer : &(struct engine_observer){0});
+    /* What is under way already was touched unseen. */
+    if (hold) touched_add_all(j->touched, journal_position(s));
+}
+
+uint64_t journal_depends(struct server *s, const struct client *c, const struct command_entry *e,
+                         const struct request *r, uint64_t before)
+{
+    enum { ROOM = 64 };
+    const struct journal *j = &s->journal;
+    const uint64_t end = journal_position(s);
+    if (j->effects.count != before) return end;
+    if (!(e->flags & CMD_ENGINE) && e != s->debug_command) return 0;
+    if (end <= j->committed) return 0;
+    struct key_ref keys[ROOM];
+    const long n = command_keys(e, r->argv, r->argc, keys, ROOM);
+    if (n <= 0 || n > ROOM) return end; /* of the whole data set, or not to be told */
+    uint64_t position = 0;
+    for (long i = 0; i < n; i++) {
+        const uint64_t p = touched_find(j->touched, c->session.db, r->argv[keys[i].index]);
+        if (p > position) position = p;
+    }
+    return position > j->committed ? position : 0;
+}
+
+void journal_sync(struct server *s)
+{
+    struct journal *j = &s->journal;
+    struct errmsg m = {{0}};
+    if (!j->log) return;
+    journal_close_batch(s);
+    if (log_sync(j->log, &m)) logger_line(s->logger, LOGGER_WARNING, "The log cannot be made durable: %s", m.text);
+    j->committed = log_durable(j->log);
+    release_held(s);
+}
+
+void journal_forget_client(struct client *c)
+{
+    struct client **at = &c->server->journal.held;
+    while (*at && *at != c) at = &(*at)->next_held;
+    if (*at) *at = c->next_held;
+    c->next_held = NULL;
+}
+
+/* ---- Life ---- */
+
+static enum err open_log(struct server *s, struct errmsg *m)
+{
+    static const enum log_sync_policy policies[] = {LOG_SYNC_NO, LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC};
+    struct log_options o = LOG_OPTIONS_DEFAULT;
+    o.dir = ".";
+    o.append_dir = config_text(s->config, SET_APPENDDIRNAME);
+    o.append_name = config_text(s->config, SET_APPENDFILENAME);
+    o.dump_name = config_text(s->config, SET_DBFILENAME);
+    o.files = config_number(s->config, SET_APPENDONLY);
+    o.sync = policies[config_number(s->config, SET_APPENDFSYNC)];
+    o.notify = notify;
+    o.say = say;
+    o.context = s;
+    return log_open(&o, &s->journal.log, m);
+}
+
+enum err journal_open(struct server *s, struct errmsg *m)
+{
+    struct journal *j = &s->journal;
+    uint8_t key[16];
+    randombytes_buf(key, sizeof key);
+    j->touched = touched_new(key);
+    (void)uv_async_init(&s->loop, &j->wake, on_wake);
+    j->wake.data = s;
+    batch_begin(&j->batch);
+    effects_begin(&j->effects, &j->batch);
+    return open_log(s, m);
+}
+
+enum err journal_open_epoch(struct server *s, uint64_t at_least, struct errmsg *m)
+{
+    const enum err e = log_open_epoch(s->journal.log, at_least, m);
+    if (!e) s->journal.appending = true;
+    return e;
+}
+
+void journal_close(struct server *s)
+{
+    log_close(s->journal.log);
+    s->journal.log = NULL;
+}
+
+void journal_free(struct server *s)
+{
+    buf_free(&s->journal.batch);
+    touched_free(s->journal.touched);
 }

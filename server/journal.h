@@ -1,17 +1,66 @@
-/* The open batch: effects of the commands of this turn, on their way into the log. */
+/* What the server executes becomes a log: the open batch, its way into the log, and the replies that wait for it.
+ *
+ *     commands of a turn -> effects in `batch` -> uv_prepare: journal_close_batch() -> log thread, link thread
+ *                                                 log thread: written, fsynced -> journal wakes -> held replies leave
+ *
+ * Under `appendfsync always` a reply leaves when what it depends on is durable: a write on its own batch, a read on the
+ * keys that it names as far as batches under way touched them, a look at the whole data set on all of them. */
 #pragma once
 
-#include "common/engine.h"
+#include <uv.h>
 
+#include "common/engine.h"
+#include "common/resp.h"
+#include "server/held.h"
+
+struct client;
+struct command_entry;
+struct log;
 struct server;
+struct touched;
 
 struct journal {
+    struct log *log;
     struct buf batch;
     struct effects effects;
+    uv_async_t wake; /* the log thread has news */
+    struct touched *touched;
+    struct client *held; /* clients with replies that wait */
+    uint64_t committed;  /* as far as replies are concerned */
+    bool hold;           /* replies wait at all */
+    bool failed;         /* the disk is; writes are refused */
+    char failure[512];
+    bool choked;    /* so much waits for the disk that clients are not read */
+    bool appending; /* the log has an epoch of ours: batches may be closed */
 };
 
-void journal_init(struct server *s);
+/* Open the log of `dir`; what is there is loaded by loader_run(). Errors: of log_open(). */
+MUST_USE enum err journal_open(struct server *s, struct errmsg *m);
+/* All that was appended is made durable. */
+void journal_close(struct server *s);
 void journal_free(struct server *s);
 
-/* End of a turn: the batch is closed, if there is anything in it. */
+/* As a primary: open an epoch (at least @at_least), and go on from there. */
+MUST_USE enum err journal_open_epoch(struct server *s, uint64_t at_least, struct errmsg *m);
+
+/* The open batch goes into the log, if there is anything in it. */
 void journal_close_batch(struct server *s);
+/* The same if it has grown large within a turn. */
+static inline bool journal_is_large(const struct journal *j) { return j->batch.len > (4u << 20); }
+
+/* The position that a command depends on which the client just executed, its effects having begun at count @before;
+ * 0: none. */
+uint64_t journal_depends(struct server *s, const struct client *c, const struct command_entry *e,
+                         const struct request *r, uint64_t before);
+
+/* A position that the effects executed so far lie before, the open batch included. Commits move over whole batches,
+ * so "one byte into the open batch" is committed exactly when the batch is. */
+uint64_t journal_position(const struct server *s);
+
+/* Take over appendfsync; also when the role changed. */
+void journal_configure(struct server *s);
+
+/* Wait until all is durable, and release what waited for it. */
+void journal_sync(struct server *s);
+
+void journal_forget_client(struct client *c);

@@ -1,14 +1,16 @@
 /* The turn of the loop, periodic work, and the way out.
  *
- * Happy path of a stop: requests are no longer read -> what is answered is sent (STOP_GRACE_MS at most) -> the loop
- * ends -> server_main() closes the log, which makes it durable.
+ * Happy path of a stop: dbfilename is written, if the rules of `save` want it -> the log is made durable -> requests are
+ * no longer read -> what is answered is sent (STOP_GRACE_MS at most), replicas get the rest of the log (shutdown-timeout
+ * at most) -> the loop ends -> server_main() takes all apart.
  * Failures:  what must be saved before cannot be -> the stop is called off (unless forced), and said so. */
 #include "server/lifecycle.h"
 
 #include <signal.h>
-#include <sys/resource.h>
+#include <string.h>
 
 #include "common/mem.h"
+#include "replication/log.h"
 #include "server/client.h"
 #include "server/memory.h"
 #include "server/server.h"
@@ -19,11 +21,14 @@ struct lifecycle {
     uv_prepare_t prepare;
     uv_timer_t tick;  /* hz times a second */
     uv_timer_t cycle; /* expired keys, resizes: soon again while there is more to do */
-    uv_timer_t grace;
+    uv_timer_t grace; /* for replies to be taken, while stopping */
+    uv_timer_t wait;  /* for replicas to be level, while stopping */
     uv_signal_t term, interrupt;
-    bool stopping;
+    bool stopping, flushed_enough, waited_enough;
     unsigned ticks;
 };
+
+bool lifecycle_is_stopping(const struct server *s) { return s->life && s->life->stopping; }
 
 static bool anything_unsent(const struct server *s)
 {
@@ -32,13 +37,33 @@ static bool anything_unsent(const struct server *s)
     return false;
 }
 
+/* Every replica that is connected has all of the log. */
+static bool followers_are_level(struct server *s)
+{
+    struct node_status n;
+    if (s->read_only || !s->nodes.node) return true;
+    node_status(s->nodes.node, &n);
+    for (size_t i = 0; i < n.follower_count; i++)
+        if (strcmp(n.followers[i].state, "online") == 0 && n.followers[i].acked < log_end(s->journal.log))
+            return false;
+    return true;
+}
+
+static void check_stop(struct server *s)
+{
+    struct lifecycle *l = s->life;
+    if (!l->stopping || s->loading) return;
+    const bool level = l->waited_enough || followers_are_level(s);
+    if ((l->flushed_enough || !anything_unsent(s)) && level) uv_stop(&s->loop);
+}
+
 static void on_prepare(uv_prepare_t *h)
 {
     struct server *s = h->data;
     journal_close_batch(s);
     clients_flush(s);
     clock_turn(&s->clock);
-    if (s->life->stopping && !anything_unsent(s)) uv_stop(&s->loop);
+    check_stop(s);
 }
 
 static void on_tick(uv_timer_t *h)
@@ -46,6 +71,7 @@ static void on_tick(uv_timer_t *h)
     struct server *s = h->data;
     stats_sample(&s->stats, clock_ticks_ns());
     clients_tend(s);
+    saver_tend(s);
     if (s->life->ticks++ % SAMPLE_TURNS == 0) {
         struct memory_use m;
         memory_use(&m);
@@ -79,9 +105,11 @@ void lifecycle_start(struct server *s)
     (void)uv_timer_init(&s->loop, &l->tick);
     (void)uv_timer_init(&s->loop, &l->cycle);
     (void)uv_timer_init(&s->loop, &l->grace);
+    (void)uv_timer_init(&s->loop, &l->wait);
     (void)uv_signal_init(&s->loop, &l->term);
     (void)uv_signal_init(&s->loop, &l->interrupt);
-    l->prepare.data = l->tick.data = l->cycle.data = l->grace.data = l->term.data = l->interrupt.data = s;
+    l->prepare.data = l->tick.data = l->cycle.data = l->grace.data = l->wait.data = l->term.data = l->interrupt.data =
+        s;
     (void)uv_prepare_start(&l->prepare, on_prepare);
     (void)uv_signal_start(&l->term, on_signal, SIGTERM);
     (void)uv_signal_start(&l->interrupt, on_signal, SIGINT);
@@ -101,23 +129,55 @@ void lifecycle_free(struct server *s)
     s->life = NULL;
 }
 
-static void on_grace_over(uv_timer_t *h) { uv_stop(h->loop); }
+void lifecycle_ready(struct server *s)
+{
+    if (!s->loading) return;
+    s->loading = false;
+    logger_line(s->logger, LOGGER_NOTICE, "Ready to accept connections tcp");
+}
+
+static void on_grace_over(uv_timer_t *h)
+{
+    struct server *s = h->data;
+    s->life->flushed_enough = true;
+}
+
+static void on_wait_over(uv_timer_t *h)
+{
+    struct server *s = h->data;
+    s->life->waited_enough = true;
+}
+
+/* False: what was to be saved could not be, and that is reason enough not to stop. */
+static bool save_before(struct server *s, enum shutdown_save save, bool force)
+{
+    struct save_rule rules[SAVE_RULES_MAX];
+    struct errmsg m = {{0}};
+    const bool usual = save == SHUTDOWN_SAVE_DEFAULT && saver_changes(s) && config_save_rules(s->config, rules);
+    if (save != SHUTDOWN_SAVE_YES && !usual) return true;
+    if (!saver_run(s, SAVER_FILE, &m)) return true;
+    logger_line(s->logger, LOGGER_WARNING, "Cannot save before stopping: %s%s", m.text,
+                force ? "" : ". This server goes on");
+    return force;
+}
 
 void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force, struct client *by)
 {
-    (void)save;
-    (void)now;
-    (void)force;
-    (void)by;
-    if (s->life->stopping) return;
-    s->life->stopping = true;
+    struct lifecycle *l = s->life;
+    if (l->stopping) return;
+    if (!s->loading && !save_before(s, save, force)) {
+        if (!by) return;
+        struct reply reply = {.out = &by->out, .resp = by->resp};
+        reply_error(&reply, "ERR Errors trying to SHUTDOWN. Check logs.");
+        client_unblock(by);
+        return;
+    }
+    l->stopping = true;
     listeners_close(s);
+    journal_sync(s);
     clients_stop(s);
-    (void)uv_timer_start(&s->life->grace, on_grace_over, STOP_GRACE_MS, 0);
-}
-
-bool server_shutdown_abort(struct server *s)
-{
-    (void)s;
-    return false;
+    if (s->loading) uv_stop(&s->loop); /* the loader sees that it is to end */
+    l->waited_enough = now;
+    (void)uv_timer_start(&l->grace, on_grace_over, STOP_GRACE_MS, 0);
+    (void)uv_timer_start(&l->wait, on_wait_over, (uint64_t)config_number(s->config, SET_SHUTDOWN_TIMEOUT) * 1000, 0);
 }

@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         return CLI_DONE;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0) {
-        (void)printf("Relevo %s (compatible with Redis %s)\n", RELEVO_VERSION, REDIS_VERSION);
+        (void)printf("relevo %s (compatible with Redis %s)\n", RELEVO_VERSION, REDIS_VERSION);
         return CLI_DONE;
     }
     if (sodium_init() < 0) {

@@ -9,17 +9,18 @@
 #include <unistd.h>
 
 #include "common/mem.h"
+#include "replication/log.h"
 #include "server/client.h"
 #include "server/commands/commands.h"
 #include "server/lifecycle.h"
+#include "server/loader.h"
 #include "server/version.h"
 
 enum { OWN_DESCRIPTORS = 64 }; /* log, links, listeners and the like */
 
-static void apply_encodings(struct server *s)
+static struct encoding_limits encoding_limits(const struct config *c)
 {
-    const struct config *c = s->config;
-    *engine_limits(s->engine) = (struct encoding_limits){
+    return (struct encoding_limits){
         .hash_max_listpack_entries = (size_t)config_number(c, SET_HASH_ENTRIES),
         .hash_max_listpack_value = (size_t)config_number(c, SET_HASH_VALUE),
         .set_max_intset_entries = (size_t)config_number(c, SET_INTSET_ENTRIES),
@@ -59,6 +60,7 @@ void server_apply(struct server *s, enum setting id)
     case SET_REQUIREPASS: clients_configure(s); break;
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
+    case SET_APPENDFSYNC: journal_configure(s); break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:
@@ -67,20 +69,25 @@ void server_apply(struct server *s, enum setting id)
     case SET_SET_ENTRIES:
     case SET_SET_VALUE:
     case SET_ZSET_ENTRIES:
-    case SET_ZSET_VALUE: apply_encodings(s); break;
+    case SET_ZSET_VALUE: *engine_limits(s->engine) = encoding_limits(s->config); break;
     default: break; /* looked up where it is used */
     }
 }
 
-static void make_engine(struct server *s)
+struct engine *server_make_engine(const struct server *s)
 {
     struct engine_options options = ENGINE_OPTIONS_DEFAULT;
     options.databases = (unsigned)config_number(s->config, SET_DATABASES);
     options.max_bulk = (size_t)config_number(s->config, SET_MAX_BULK);
+    options.limits = encoding_limits(s->config);
     randombytes_buf(options.hash_key, sizeof options.hash_key);
     randombytes_buf(&options.random_seed, sizeof options.random_seed);
-    s->engine = engine_new(&options);
-    apply_encodings(s);
+    return engine_new(&options);
+}
+
+static void make_engine(struct server *s)
+{
+    s->engine = server_make_engine(s);
     s->commands = command_set_new();
     engine_add_commands(s->commands);
     server_add_commands(s->commands);
@@ -124,17 +131,37 @@ static enum err start(struct server *s, struct errmsg *m)
     s->clock.started_ms = clock_wall_ms();
     reserve_descriptors(s);
     make_engine(s);
-    journal_init(s);
     clients_init(s);
+    saver_init(s);
+    wait_init(s);
     lifecycle_start(s);
+    s->loading = true;
     e = listeners_open(s, m);
+    if (!e) e = journal_open(s, m);
     if (!e) e = write_pidfile(s, m);
     if (e) return e;
     logger_line(s->logger, LOGGER_NOTICE, "Relevo %s starting, pid=%d, port=%d, configuration: %s", RELEVO_VERSION,
                 (int)getpid(), (int)config_number(s->config, SET_PORT), s->config_path ? s->config_path : "none");
     logger_line(s->logger, LOGGER_NOTICE, "Server initialized");
-    logger_line(s->logger, LOGGER_NOTICE, "Ready to accept connections tcp");
     return ERR_OK;
+}
+
+/* Read what is on disk, and find the place among the nodes. */
+static enum err load(struct server *s, struct errmsg *m)
+{
+    struct log_report report;
+    struct loaded_place place = {0};
+    enum err e = loader_run(s, &report, &place, m);
+    /* Without a log of its own, the place in it that a snapshot stands for is where this node goes on. */
+    if (!e && !config_number(s->config, SET_APPENDONLY) && !report.fresh && place.known && place.history.count) {
+        e = log_install_base(s->journal.log, NULL, &place.position, &place.history, false, m);
+        report.foreign = false;
+    }
+    history_free(&place.history);
+    if (!e) e = nodes_start(s, report.foreign, m);
+    s->saver.saved_dirty = engine_stats(s->engine)->dirty;
+    if (!e && !s->nodes.waiting) lifecycle_ready(s);
+    return e;
 }
 
 static void close_handle(uv_handle_t *h, void *context)
@@ -147,11 +174,16 @@ static void stop(struct server *s)
 {
     if (s->clients.read_buffer) clients_close_all(s);
     listeners_close(s);
+    if (s->saver.running) saver_abort(s);
+    nodes_stop(s);
     /* Clients and listeners free themselves in their callbacks; the other handles are embedded. */
     (void)uv_run(&s->loop, UV_RUN_NOWAIT);
     uv_walk(&s->loop, close_handle, NULL);
     while (uv_run(&s->loop, UV_RUN_DEFAULT)) {}
+    journal_close(s);
     journal_free(s);
+    saver_free(s);
+    wait_free(s);
     clients_free(s);
     engine_free(s->engine);
     stats_free(&s->stats);
@@ -177,12 +209,14 @@ int server_main(struct config *config, const char *config_path, const char *prog
         (void)fprintf(stderr, "relevo: cannot make an event loop\n");
         code = 1;
     } else {
-        if (start(s, &m)) {
+        enum err e = start(s, &m);
+        if (!e) e = load(s, &m);
+        if (!e) (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+        if (e && !lifecycle_is_stopping(s)) {
             (void)fprintf(stderr, "relevo: %s\n", m.text);
+            if (s->logger && config_text(s->config, SET_LOGFILE)[0])
+                logger_line(s->logger, LOGGER_WARNING, "%s", m.text);
             code = 1;
-        } else {
-            (void)uv_run(&s->loop, UV_RUN_DEFAULT);
-            code = s->exit_code;
         }
         stop(s);
         (void)uv_loop_close(&s->loop);

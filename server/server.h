@@ -16,7 +16,10 @@
 #include "server/journal.h"
 #include "server/listener.h"
 #include "server/logger.h"
+#include "server/nodes.h"
+#include "server/saver.h"
 #include "server/stats.h"
+#include "server/wait.h"
 
 struct lifecycle;
 
@@ -34,6 +37,9 @@ struct server {
     struct command_set *commands;
     struct engine *engine;
     struct journal journal;
+    struct saver saver;
+    struct nodes nodes;
+    struct waiters waiters;
 
     struct clients clients;
     struct listeners listeners;
@@ -41,9 +47,9 @@ struct server {
 
     const struct command_entry *debug_command;
     size_t peak_memory; /* most that was seen in use */
-    int exit_code;
-    bool loading;   /* the data set is being read: only some commands are served */
-    bool read_only; /* a replica */
+    bool loading;       /* the data set is being read, or peers are asked: only some commands are served */
+    uint64_t loading_done, loading_total; /* bytes */
+    bool read_only;                       /* a replica */
 };
 
 /* Start, run until told to stop, clean up; returns the exit code. Takes @config. @config_path may be NULL. */
@@ -53,8 +59,9 @@ int server_main(struct config *config, const char *config_path, const char *prog
  * replicas; @force: stop even if that fails. @by is told if it fails; may be NULL. Returns at once. */
 enum shutdown_save { SHUTDOWN_SAVE_DEFAULT, SHUTDOWN_SAVE_YES, SHUTDOWN_SAVE_NO };
 void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force, struct client *by);
-/* Call it off; false if none is under way. */
-bool server_shutdown_abort(struct server *s);
+
+/* An empty engine with the settings of the server. */
+struct engine *server_make_engine(const struct server *s);
 
 /* Bring what runs into line with a setting that was just changed. */
 void server_apply(struct server *s, enum setting id);

@@ -38,6 +38,17 @@ void introspection_list(struct call *c);
 void introspection_getkeys(struct call *c);
 void introspection_help(struct call *c); /* HELP of any container, out of its rows */
 
+/* persistence.c */
+void persistence_save(struct call *c);
+void persistence_bgsave(struct call *c);
+void persistence_bgrewriteaof(struct call *c);
+void persistence_lastsave(struct call *c);
+
+/* replication.c */
+void replication_role(struct call *c);
+void replication_replicaof(struct call *c);
+void replication_wait(struct call *c);
+
 /* admin.c */
 void admin_info(struct call *c);
 void admin_time(struct call *c);

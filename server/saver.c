@@ -1,0 +1,303 @@
+#include "server/saver.h"
+
+#include <assert.h>
+
+#include "common/mem.h"
+#include "common/traversal.h"
+#include "replication/checkpoint.h"
+#include "replication/log.h"
+#include "server/memory.h"
+#include "server/nodes.h"
+#include "server/server.h"
+#include "server/version.h"
+
+enum {
+    PIECE_BYTES = 64 * 1024,
+    SLICE_NS = 300000,      /* of the main thread, per turn */
+    BACKLOG_MAX = 32 << 20, /* pieces that wait for the disk */
+    RETRY_MS = 60000,
+};
+
+static const char *kind_name(enum saver_kind kind) { return kind == SAVER_FILE ? "snapshot" : "base"; }
+
+static void notify(void *context) { (void)uv_async_send(&((struct server *)context)->saver.wake); }
+
+static struct saver_result *result_of(struct saver *v, enum saver_kind kind)
+{
+    return kind == SAVER_FILE ? &v->file : &v->base;
+}
+
+/* ---- What is written ---- */
+
+static void feed(struct saver *v)
+{
+    rdb_sum_add(&v->sum, buf_span(&v->piece));
+    checkpoint_feed(v->running, &v->piece);
+}
+
+static void put_position(struct server *s, struct buf *to)
+{
+    struct buf text = {0};
+    const struct position position = log_position(s->journal.log);
+    position_encode(&position, &text);
+    rdb_put_aux(to, SPAN(RDB_AUX_POSITION), buf_span(&text));
+    text.len = 0;
+    history_encode(log_history(s->journal.log), &text);
+    rdb_put_aux(to, SPAN(RDB_AUX_HISTORY), buf_span(&text));
+    buf_free(&text);
+}
+
+static void put_header(struct server *s)
+{
+    struct saver *v = &s->saver;
+    struct memory_use m;
+    memory_use(&m);
+    rdb_put_header(&v->piece);
+    rdb_put_aux(&v->piece, SPAN("redis-ver"), SPAN(REDIS_VERSION));
+    rdb_put_aux_u64(&v->piece, "redis-bits", sizeof(void *) * 8);
+    rdb_put_aux_u64(&v->piece, "ctime", (uint64_t)(clock_now(&s->clock) / 1000));
+    rdb_put_aux_u64(&v->piece, "used-mem", m.used);
+    rdb_put_aux_u64(&v->piece, "aof-base", v->kind == SAVER_BASE);
+    put_position(s, &v->piece);
+}
+
+static void put_end(struct saver *v)
+{
+    rdb_put_eof(&v->piece);
+    rdb_sum_add(&v->sum, buf_span(&v->piece));
+    rdb_put_checksum(&v->piece, &v->sum);
+    checkpoint_feed(v->running, &v->piece);
+    checkpoint_finish(v->running);
+    traversal_free(v->walk);
+    v->walk = NULL;
+}
+
+/* ---- The end ---- */
+
+static void begin_wanted(struct server *s)
+{
+    struct saver *v = &s->saver;
+    for (int kind = 0; kind < 2 && !v->running; kind++) {
+        struct errmsg m;
+        bool later;
+        if (!v->wanted[kind]) continue;
+        v->wanted[kind] = false;
+        if (saver_start(s, (enum saver_kind)kind, &later, &m))
+            logger_line(s->logger, LOGGER_WARNING, "Cannot begin a %s: %s", kind_name((enum saver_kind)kind), m.text);
+    }
+}
+
+static void answer_nodes(struct server *s, const char *failure)
+{
+    struct saver *v = &s->saver;
+    if (v->kind != SAVER_BASE || !v->for_nodes || v->wanted[SAVER_BASE]) return;
+    v->for_nodes = false;
+    if (failure) nodes_base_failed(s, failure);
+    else nodes_base_ready(s);
+}
+
+static void finish(struct server *s, enum checkpoint_state state, const char *why)
+{
+    struct saver *v = &s->saver;
+    struct saver_result *r = result_of(v, v->kind);
+    const int64_t now = clock_wall_ms();
+    const uint64_t bytes = checkpoint_written(v->running);
+    (void)uv_idle_stop(&v->idle);
+    traversal_free(v->walk);
+    v->walk = NULL;
+    checkpoint_free(v->running);
+    v->running = NULL;
+    buf_reset(&v->piece, 0);
+    r->failed = state != CHECKPOINT_DONE;
+    r->took_s = (now - v->began_ms) / 1000;
+    if (r->failed) {
+        v->retry_ms = now + RETRY_MS;
+        logger_line(s->logger, LOGGER_WARNING, "The %s failed: %s", kind_name(v->kind), why);
+    } else {
+        r->ended_ms = now;
+        r->count++;
+        if (v->kind == SAVER_FILE) v->saved_dirty = v->began_dirty;
+        logger_line(s->logger, LOGGER_NOTICE, "%s: %llu bytes in %.3f seconds",
+                    v->kind == SAVER_FILE ? "DB saved on disk" : "New base of the log", (unsigned long long)bytes,
+                    (double)(now - v->began_ms) / 1000);
+    }
+    answer_nodes(s, r->failed ? why : NULL);
+}
+
+static void poll_end(struct server *s)
+{
+    struct saver *v = &s->saver;
+    struct errmsg m = {{0}};
+    if (!v->running) return;
+    const enum checkpoint_state state = checkpoint_poll(v->running, &m);
+    if (state == CHECKPOINT_RUNNING) return;
+    finish(s, state, m.text);
+    begin_wanted(s);
+}
+
+/* ---- Slices ---- */
+
+static bool disk_is_behind(const struct saver *v) { return checkpoint_backlog(v->running) > BACKLOG_MAX; }
+
+/* Pieces for about @ns; false when all were given. */
+static bool give_slice(struct saver *v, int64_t ns)
+{
+    const int64_t begin = clock_ticks_ns();
+    bool more = true;
+    while (more && !disk_is_behind(v)) {
+        more = traversal_step(v->walk, &v->piece, PIECE_BYTES);
+        if (v->piece.len >= PIECE_BYTES || !more) feed(v);
+        if (clock_ticks_ns() - begin > ns) break;
+    }
+    if (!more) put_end(v);
+    return more;
+}
+
+static void on_idle(uv_idle_t *h)
+{
+    struct server *s = h->data;
+    struct saver *v = &s->saver;
+    /* The loop may sleep when all was given, or until the disk has caught up. */
+    if (!v->walk || !give_slice(v, SLICE_NS) || disk_is_behind(v)) (void)uv_idle_stop(h);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct server *s = h->data;
+    struct saver *v = &s->saver;
+    poll_end(s);
+    if (v->running && v->walk && !disk_is_behind(v)) (void)uv_idle_start(&v->idle, on_idle);
+}
+
+/* ---- Begin ---- */
+
+static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
+{
+    struct saver *v = &s->saver;
+    assert(!v->running && !v->walk);
+    journal_close_batch(s);
+    const enum err e = kind == SAVER_BASE ? checkpoint_begin(s->journal.log, notify, s, &v->running, m)
+                                          : checkpoint_begin_file(NULL, config_text(s->config, SET_DBFILENAME),
+                                                                  notify, s, &v->running, m);
+    if (e) {
+        v->running = NULL;
+        result_of(v, kind)->failed = true;
+        v->retry_ms = clock_wall_ms() + RETRY_MS;
+        return e;
+    }
+    v->kind = kind;
+    v->walk = traversal_begin(s->engine);
+    v->sum = (struct rdb_sum){0};
+    v->began_ms = clock_wall_ms();
+    v->began_dirty = engine_stats(s->engine)->dirty;
+    put_header(s);
+    return ERR_OK;
+}
+
+enum err saver_start(struct server *s, enum saver_kind kind, bool *later, struct errmsg *m)
+{
+    struct saver *v = &s->saver;
+    *later = v->running != NULL;
+    if (*later) {
+        v->wanted[kind] = true;
+        return ERR_OK;
+    }
+    const enum err e = begin(s, kind, m);
+    if (e) {
+        v->kind = kind;
+        answer_nodes(s, m->text);
+        return e;
+    }
+    logger_line(s->logger, LOGGER_NOTICE, "Writing a %s of %llu keys", kind_name(kind),
+                (unsigned long long)traversal_total(v->walk));
+    (void)uv_idle_start(&v->idle, on_idle);
+    return ERR_OK;
+}
+
+void saver_start_for_nodes(struct server *s)
+{
+    struct errmsg m;
+    bool later;
+    s->saver.for_nodes = true;
+    if (saver_start(s, SAVER_BASE, &later, &m))
+        logger_line(s->logger, LOGGER_WARNING, "Cannot begin a base for a replica: %s", m.text);
+}
+
+enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m)
+{
+    struct saver *v = &s->saver;
+    saver_abort(s);
+    enum err e = begin(s, kind, m);
+    if (e) return e;
+    while (give_slice(v, INT64_MAX)) {
+        /* The thread writes one piece after the other; this one has nothing else to do. */
+        if (checkpoint_poll(v->running, m) != CHECKPOINT_RUNNING) break;
+        uv_sleep(1);
+    }
+    const enum checkpoint_state state = checkpoint_wait(v->running, m);
+    e = state == CHECKPOINT_DONE ? ERR_OK : ERR_IO;
+    finish(s, state, m->text);
+    return e;
+}
+
+void saver_abort(struct server *s)
+{
+    struct saver *v = &s->saver;
+    if (!v->running) return;
+    checkpoint_abort(v->running);
+    struct errmsg m = {{0}};
+    const enum checkpoint_state state = checkpoint_wait(v->running, &m);
+    finish(s, state, m.text[0] ? m.text : "given up");
+}
+
+uint64_t saver_changes(const struct server *s) { return engine_stats(s->engine)->dirty - s->saver.saved_dirty; }
+
+/* ---- Rules ---- */
+
+static bool save_is_due(const struct server *s, int64_t now)
+{
+    struct save_rule rules[SAVE_RULES_MAX];
+    const size_t n = config_save_rules(s->config, rules);
+    const uint64_t changes = saver_changes(s);
+    for (size_t i = 0; i < n; i++)
+        if (changes >= (uint64_t)rules[i].changes && changes &&
+            now - s->saver.file.ended_ms > rules[i].seconds * 1000)
+            return true;
+    return false;
+}
+
+static bool base_is_due(struct server *s)
+{
+    const int64_t percentage = config_number(s->config, SET_AUTO_REWRITE_PERCENTAGE);
+    struct log_stats stats;
+    if (!percentage || !config_number(s->config, SET_APPENDONLY)) return false;
+    log_get_stats(s->journal.log, &stats);
+    const uint64_t size = stats.base_bytes + stats.log_bytes,
+                   base = stats.has_base && stats.base_bytes ? stats.base_bytes : 1;
+    return size > (uint64_t)config_number(s->config, SET_AUTO_REWRITE_MIN_SIZE) &&
+           (double)stats.log_bytes * 100 / (double)base >= (double)percentage;
+}
+
+void saver_tend(struct server *s)
+{
+    const int64_t now = clock_now(&s->clock);
+    struct errmsg m;
+    bool later;
+    if (s->loading || s->saver.running || now < s->saver.retry_ms) return;
+    enum err e = ERR_OK;
+    if (save_is_due(s, now)) e = saver_start(s, SAVER_FILE, &later, &m);
+    else if (base_is_due(s)) e = saver_start(s, SAVER_BASE, &later, &m);
+    if (e) logger_line(s->logger, LOGGER_WARNING, "Cannot begin a snapshot: %s", m.text);
+}
+
+void saver_init(struct server *s)
+{
+    struct saver *v = &s->saver;
+    (void)uv_idle_init(&s->loop, &v->idle);
+    (void)uv_async_init(&s->loop, &v->wake, on_wake);
+    v->idle.data = v->wake.data = s;
+    v->file.took_s = v->base.took_s = -1;
+    v->file.ended_ms = v->base.ended_ms = clock_wall_ms();
+}
+
+void saver_free(struct server *s) { buf_free(&s->saver.piece); }

@@ -1,0 +1,61 @@
+/* Snapshots of the data set, without a fork: a base of the log (BGREWRITEAOF, or for a replica that joins), or the file
+ * `dbfilename` (SAVE, BGSAVE, the rules of `save`).
+ *
+ * Happy path: begin (the open batch is closed; the traversal stands at the log's end) -> a slice per turn of the loop ->
+ *             all given -> the thread has it on disk -> done.
+ * Failures:   any step fails -> the old file stays, the state says so, a log line says why.
+ * One at a time; what is asked for meanwhile comes next. */
+#pragma once
+
+#include <uv.h>
+
+#include "common/rdb.h"
+
+struct checkpoint;
+struct server;
+struct traversal;
+
+enum saver_kind { SAVER_FILE, SAVER_BASE };
+
+struct saver_result {
+    bool failed;
+    int64_t ended_ms; /* wall clock of the last success; the start counts as one */
+    int64_t took_s;   /* the last one; -1: none yet */
+    uint64_t count;   /* successes */
+};
+
+struct saver {
+    struct checkpoint *running; /* NULL: idle */
+    enum saver_kind kind;
+    struct traversal *walk;
+    struct rdb_sum sum;
+    struct buf piece;
+    uv_idle_t idle;  /* active while slices are to be given */
+    uv_async_t wake; /* the thread has news */
+    int64_t began_ms;
+    uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
+    bool wanted[2];                    /* by kind: to begin when the running one has ended */
+    bool for_nodes;                    /* a replica waits for the base */
+    struct saver_result file, base;
+    int64_t retry_ms; /* after a failure, the rules rest until then */
+};
+
+void saver_init(struct server *s);
+void saver_free(struct server *s);
+
+/* Begin, or (one is running) see to it that it begins next; *later says so. Errors: why it cannot. */
+MUST_USE enum err saver_start(struct server *s, enum saver_kind kind, bool *later, struct errmsg *m);
+/* A replica needs a base: nodes_base_ready() or nodes_base_failed() follows. */
+void saver_start_for_nodes(struct server *s);
+
+/* Do it all now, without another turn of the loop. */
+MUST_USE enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m);
+
+/* Give up what runs; the old file stays. */
+void saver_abort(struct server *s);
+
+static inline bool saver_is_running(const struct saver *v) { return v->running != NULL; }
+uint64_t saver_changes(const struct server *s); /* since the last dbfilename */
+
+/* Periodic: the rules of `save` and of auto-aof-rewrite. */
+void saver_tend(struct server *s);
