@@ -92,7 +92,7 @@ static const struct command rows[] = {
     COMMAND("ROLE", "", "Tell the role of this node, and who follows it or whom it follows.", "2.8.12", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, replication_role),
     COMMAND_HINTED("WAIT", "numreplicas timeout", "Wait until replicas have what this connection wrote.", "3.0.0", "O(1)",
-            0, ACL_CONNECTION, NO_KEYS, replication_wait, "request_policy:all_shards response_policy:agg_min"),
+            CMD_NOSCRIPT, ACL_CONNECTION, NO_KEYS, replication_wait, "request_policy:all_shards response_policy:agg_min"),
     COMMAND_HINTED("TIME", "", "Tell the server's time.", "2.6.0", "O(1)",
             CMD_LOADING | CMD_STALE | CMD_FAST, 0, NO_KEYS, admin_time, "nondeterministic_output"),
     COMMANDS_END,
