@@ -11,7 +11,9 @@ static const struct subcommand {
     int (*run)(int argc, char **argv);
 } subcommands[] = {
     {"server", "[FILE] [--SETTING VALUE]...", "run a node", cli_server},
+    {"promote", "HOST:PORT [--force]", "make a replica the primary", cli_promote},
     {"status", "HOST:PORT...", "show nodes side by side", cli_status},
+    {"check", "PATH [--fix]", "check a log, a snapshot or a whole directory", cli_check},
     {"keygen", "[FILE]", "make a key for a cluster's nodes to share", cli_keygen},
 };
 
