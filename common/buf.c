@@ -22,6 +22,7 @@ char *buf_room(struct buf *b, size_t n)
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;
+    assert(format);
     va_start(args, format);
     va_copy(again, args);
     const int n = vsnprintf(NULL, 0, format, args);

@@ -101,6 +101,7 @@ void core_set_log(struct core *c, const struct facts *log)
     primary_close_all(c, "our data set is another now");
     window_reset(c->window, log->end);
     c->applied = log->end;
+    if (c->durable > log->end) c->durable = log->end;
 }
 
 /* Whom others should ask if not us. */
@@ -343,6 +344,12 @@ static void probe(struct core *c)
 
 static void promoted(struct core *c, const struct facts *log, bool starting)
 {
+    const uint64_t rank = epoch_rank(facts_epoch(log));
+    if ((c->state == CORE_STEPPING || c->state == CORE_FENCED) &&
+        rank <= epoch_rank(facts_epoch(&c->superior.facts))) {
+        core_set_log(c, log); /* the epoch of a fetch, opened while a superior was met: it does not count */
+        return;
+    }
     replica_unfollow(c);
     core_set_log(c, log);
     move(c, starting && c->herald.count ? CORE_PROBING : CORE_PRIMARY);
@@ -370,6 +377,19 @@ static void submit(struct core *c, struct chunk *chunk)
     window_append(c->window, chunk_ref(chunk));
 }
 
+/* A report that was under way while a snapshot took the place of what it is about says nothing any more. */
+static void progress(struct core *c, const struct core_event *ev)
+{
+    if (ev->applied > c->applied && ev->applied <= c->self.end) {
+        c->applied = ev->applied;
+        c->replica.ack_due = true;
+    }
+    if (ev->durable > c->durable && ev->durable <= c->self.end) {
+        c->durable = ev->durable;
+        c->replica.ack_due = true;
+    }
+}
+
 static void main_event(struct core *c, const struct core_event *ev)
 {
     switch (ev->kind) {
@@ -379,10 +399,7 @@ static void main_event(struct core *c, const struct core_event *ev)
         break;
     case EVENT_PROMOTED: promoted(c, ev->facts, ev->flag); break;
     case EVENT_SUBMIT: submit(c, ev->chunk); break;
-    case EVENT_PROGRESS:
-        if (c->state == CORE_REPLICA && ev->applied > c->applied) c->applied = ev->applied, c->replica.ack_due = true;
-        if (ev->durable > c->durable) c->durable = ev->durable, c->replica.ack_due = true;
-        break;
+    case EVENT_PROGRESS: progress(c, ev); break;
     case EVENT_LOADED:
         if (ev->flag) core_set_log(c, ev->facts);
         replica_event(c, ev);

@@ -278,7 +278,7 @@ static enum err check_crc(struct span text, struct span *body, struct errmsg *wh
 
 enum err manifest_decode(struct span text, struct manifest *m, struct errmsg *why)
 {
-    struct span body, line;
+    struct span body = {0}, line;
     struct words w = {.count = 0};
     size_t number = 1;
     manifest_free(m);

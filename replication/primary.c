@@ -185,6 +185,12 @@ static struct refusal objection(struct core *c, const struct facts *theirs, cons
         return (struct refusal){RELEVO__REASON__REASON_LINEAGE, "we hold different data sets"};
     if (!other_lineage && !hello->take_any && epoch_rank(facts_epoch(theirs)) > epoch_rank(ours))
         return (struct refusal){RELEVO__REASON__REASON_STALE_EPOCH, "your epoch is higher than mine"};
+    const struct epoch *last = history_last(&theirs->history);
+    const bool same_epoch =
+        !other_lineage && last && last->number == ours && last->id == history_last(&c->self.history)->id;
+    if (same_epoch && (!hello->take_any || replica_linked(&c->replica)) &&
+        facts_compare(theirs, &c->self) == HISTORY_AHEAD)
+        return (struct refusal){RELEVO__REASON__REASON_NOT_READY, "your log is ahead of mine"};
     if (!make_way(c, theirs))
         return (struct refusal){RELEVO__REASON__REASON_SAME_NODE,
                                 "a node of your id is connected: a copied directory?"};
@@ -428,7 +434,9 @@ static void pump_window(struct core *c, struct follower *f)
             return;
         }
         if (bytes.n >= FRAME_PIECE_MIN || f->next + bytes.n == window_end(c->window)) {
-            send_log(c, f, bytes.n)->payload = bytes;
+            struct todo_item *i = send_log(c, f, bytes.n);
+            i->payload = bytes;
+            i->chunk = chunk_ref(chunk); /* the window may let go of it before it is sent */
         } else {
             const struct todo_text g = gather(c, f->next);
             send_log(c, f, g.n)->gathered = g;

@@ -1,8 +1,8 @@
 /* What a core wants done: a list that one step fills and the shell (or the simulator) works off, in order, before the
  * next step.
  *
- * Texts and headers lie in the list's own memory; a payload is borrowed from the core or from the event that was
- * stepped, and is valid until the next step. */
+ * Texts and headers lie in the list's own memory; a payload is borrowed from the event that was stepped, or from a chunk
+ * that the item holds a reference to, and is valid until todo_reset(). */
 #pragma once
 
 #include "relevo.pb-c.h"
@@ -59,7 +59,7 @@ struct todo_item {
     struct todo_text header, text; /* in the list's memory; texts are zero-terminated */
     struct todo_text gathered;     /* a payload in the list's memory; else: */
     struct span payload;
-    struct chunk *chunk;
+    struct chunk *chunk; /* a reference: the executor of TODO_CHUNK takes it */
 };
 
 struct todo {

@@ -78,12 +78,16 @@ static void on_closed(uv_handle_t *handle)
     release(c);
 }
 
-/* End it now. The first reason stays. */
+/* End it now. The first reason stays; a long one is cut. */
 static void end(struct conn *c, const char *why)
 {
     if (c->ended) return;
     c->ended = true;
-    if (!c->why[0]) (void)snprintf(c->why, sizeof c->why, "%s", why);
+    if (!c->why[0]) {
+        const size_t n = strnlen(why, sizeof c->why - 1);
+        memmove(c->why, why, n);
+        c->why[n] = '\0';
+    }
     if (c->looking_up) (void)uv_cancel((uv_req_t *)&c->lookup);
     if (!uv_is_closing((uv_handle_t *)&c->tcp)) uv_close((uv_handle_t *)&c->tcp, on_closed);
 }

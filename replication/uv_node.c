@@ -39,7 +39,7 @@ static void deliver(struct node *n, struct letter *l)
     case LETTER_PEERS: cb->peers_changed(n->ctx, l->peers, l->peer_count); break;
     case LETTER_ACKED: cb->acked(n->ctx); break;
     case LETTER_LOG: cb->log(n->ctx, l->flag, l->bytes.p); break;
-    default: assert(!"a letter to the link thread came to the main thread"); break;
+    default: assert(false && "a letter to the link thread came to the main thread"); break;
     }
 }
 
@@ -209,6 +209,7 @@ void node_loaded(struct node *n, bool ok)
     if (ok) {
         node_read_log(n->log, &l->facts);
         atomic_store(&n->applied, l->facts.end);
+        atomic_store(&n->durable, l->facts.end);
     }
     mail_put(&n->to_link, l);
 }

@@ -147,7 +147,7 @@ static void for_main(struct node *n, struct todo_item *i)
         letter_set_text(l, todo_string(&n->todo, i));
         break;
     case TODO_ACKED: l = letter_new(LETTER_ACKED); break;
-    default: assert(!"not for the main thread"); return;
+    default: assert(false && "not for the main thread"); return;
     }
     mail_put(&n->to_main, l);
 }
@@ -170,7 +170,7 @@ static void for_conn(struct node *n, const struct todo_item *i)
     case TODO_RESUME:
         if (c) conn_pause(c, CONN_PAUSE_APPLY, i->kind == TODO_PAUSE);
         break;
-    default: assert(!"not for a connection"); break;
+    default: assert(false && "not for a connection"); break;
     }
 }
 
@@ -191,7 +191,7 @@ static void for_files(struct node *n, const struct todo_item *i)
     case TODO_SNAPSHOT_FINISH: store_finish(n->store); break;
     case TODO_SNAPSHOT_DROP: drop_store(n); break;
     case TODO_SNAPSHOT_LOAD: mail_snapshot(n); break;
-    default: assert(!"not for files"); break;
+    default: assert(false && "not for files"); break;
     }
 }
 
@@ -287,7 +287,7 @@ static void read_letter(struct node *n, struct letter *l)
     case LETTER_UNFOLLOW: unfollow(n); return;
     case LETTER_ADOPT: adopt(n, l); return;
     case LETTER_STOP: stop(n); return;
-    default: assert(!"a letter to the main thread came to the link thread"); return;
+    default: assert(false && "a letter to the main thread came to the link thread"); return;
     }
     step(n, &ev);
 }
@@ -301,8 +301,14 @@ static void on_link_mail(uv_async_t *wake)
         if (!n->stopping) read_letter(n, l);
         letter_free(l);
     }
-    step(n, &(struct core_event){
-                .kind = EVENT_PROGRESS, .applied = atomic_load(&n->applied), .durable = atomic_load(&n->durable)});
+}
+
+/* What the main and log threads have done since. */
+static void look_at_progress(struct node *n)
+{
+    const struct core_event ev = {
+        .kind = EVENT_PROGRESS, .applied = atomic_load(&n->applied), .durable = atomic_load(&n->durable)};
+    if (ev.applied > n->core->applied || ev.durable > n->core->durable) step(n, &ev);
 }
 
 /* ---- Turns of the loop ---- */
@@ -390,6 +396,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct node *n = prepare->data;
     if (n->stopping) return;
+    look_at_progress(n);
     bool more = conns_flush(&n->conns);
     if (n->stepped || node_now_ms() >= n->due_ms) {
         more = true;

@@ -54,7 +54,7 @@ step()
     shift
     say "$text"
     if ! "$@" >"$logs/step" 2>&1 </dev/null; then
-        tail -n 60 "$logs/step"
+        grep -vE '^\[[0-9]+/[0-9]+\] ' "$logs/step" | cut -c1-500 | tail -n 60
         say "FAILED: $text"
         broken=$((broken + 1))
         return 1

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "log_kit.h"
+#include "log_scenario.h"
 
 struct faults {
     atomic_int at;     /* the call, counted from 0, that fails; -1: none */
@@ -35,8 +35,16 @@ static ssize_t faulty_writev(void *c, int fd, const struct iovec *v, int n)
     errno = ((struct faults *)c)->number;
     return -1;
 }
-static int faulty_fdatasync(void *c, int fd) { return hit(c) ? -1 : io_posix.fdatasync(NULL, fd); }
-static int faulty_fsync(void *c, int fd) { return hit(c) ? -1 : io_posix.fsync(NULL, fd); }
+static int faulty_fdatasync(void *c, int fd)
+{
+    (void)fd;
+    return hit(c) ? -1 : 0; /* the machine does not die here: nothing needs to reach its disk */
+}
+static int faulty_fsync(void *c, int fd)
+{
+    (void)fd;
+    return hit(c) ? -1 : 0;
+}
 static int faulty_ftruncate(void *c, int fd, off_t n) { return hit(c) ? -1 : io_posix.ftruncate(NULL, fd, n); }
 static int faulty_rename(void *c, const char *from, const char *to)
 {
@@ -58,60 +66,6 @@ static struct io_ops faulty(struct faults *f)
     return io;
 }
 
-static void set_numbered(struct kit *k, unsigned i)
-{
-    char key[16];
-    (void)snprintf(key, sizeof key, "k%u", i);
-    kit_set(k, key, "v");
-}
-
-/* Load with sound calls: the data must be "[base.]" or nothing, and then SET k<first>.. up to at least @durable. */
-static void expect_all(struct kit *k, unsigned appended, unsigned durable, const char *what)
-{
-    k->options.io = NULL;
-    cr_assert_eq(kit_open(k), ERR_OK, "%s: %s", what, k->m.text);
-    const char *at = k->loaded.p;
-    unsigned next = 0;
-    if (sscanf(at, "[to %u.]", &next) == 1) at = strchr(at, ']') + 1;
-    char line[32];
-    for (; *at && next < appended; next++) {
-        (void)snprintf(line, sizeof line, "SET k%u v\n", next);
-        cr_assert_eq(strncmp(at, line, strlen(line)), 0, "%s: not %s but %.20s", what, line, at);
-        at += strlen(line);
-    }
-    cr_expect_eq(*at, 0, "%s: more than was appended", what);
-    cr_expect_geq(next, durable, "%s: %u of %u that were durable", what, next, durable);
-}
-
-static unsigned durable_count(struct kit *k, const uint64_t *ends, unsigned n)
-{
-    const uint64_t durable = log_durable(k->log);
-    unsigned count = 0;
-    while (count < n && ends[count] <= durable) count++;
-    return count;
-}
-
-/* Appends, a checkpoint, more appends. Returns how many calls were made; *durable batches were called so. */
-static int scenario(struct kit *k, struct faults *f, uint64_t *ends, unsigned *appended, unsigned *durable)
-{
-    char base[32];
-    atomic_store(&f->calls, 0);
-    for (*appended = 0; *appended < 4; (*appended)++) {
-        set_numbered(k, *appended);
-        ends[*appended] = log_end(k->log);
-        if (*appended % 2 && log_sync(k->log, &k->m)) k->stream.len = 0;
-    }
-    (void)snprintf(base, sizeof base, "to %u.", *appended);
-    (void)kit_checkpoint(k, base);
-    for (; *appended < 8; (*appended)++) {
-        set_numbered(k, *appended);
-        ends[*appended] = log_end(k->log);
-    }
-    if (log_sync(k->log, &k->m)) k->stream.len = 0;
-    *durable = durable_count(k, ends, *appended);
-    return atomic_load(&f->calls);
-}
-
 static void one_fault(enum log_sync_policy policy, int at, int length, int number, int *calls)
 {
     struct kit k;
@@ -126,7 +80,8 @@ static void one_fault(enum log_sync_policy policy, int at, int length, int numbe
     kit_begin(&k);
     atomic_store(&f.calls, 0);
     atomic_store(&f.at, at);
-    *calls = scenario(&k, &f, ends, &appended, &durable);
+    scenario(&k, ends, &appended, &durable);
+    *calls = atomic_load(&f.calls);
     atomic_store(&f.at, -1);
     kit_close(&k);
     (void)snprintf(what, sizeof what, "policy %d, call %d, %d times", (int)policy, at, length);
