@@ -35,7 +35,7 @@
     /* Durability */ \
     X(DIR, "dir", NULL, TEXT, ".", 0, 0, SETTING_FIXED, NULL, NULL, "Directory for all data files.") \
     X(APPENDONLY, "appendonly", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Keep the log on disk.") \
-    X(APPENDFSYNC, "appendfsync", NULL, CHOICE, "everysec", 0, 0, 0, "no|always|everysec", NULL, "When the log is forced to the disk.") \
+    X(APPENDFSYNC, "appendfsync", NULL, CHOICE, "everysec", 0, 0, 0, "everysec|always|no", NULL, "When the log is forced to the disk.") \
     X(APPENDFILENAME, "appendfilename", NULL, TEXT, "appendonly.aof", 0, 0, SETTING_FIXED, NULL, NULL, "Base name of the log's files.") \
     X(APPENDDIRNAME, "appenddirname", NULL, TEXT, "appendonlydir", 0, 0, SETTING_FIXED, NULL, NULL, "Directory of the log's files, below dir.") \
     X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \

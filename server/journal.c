@@ -110,7 +110,7 @@ static void on_flushed(void *context, int db)
 
 void journal_configure(struct server *s)
 {
-    static const enum log_sync_policy policies[] = {LOG_SYNC_NO, LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC};
+    static const enum log_sync_policy policies[] = {LOG_SYNC_EVERYSEC, LOG_SYNC_ALWAYS, LOG_SYNC_NO};
     struct journal *j = &s->journal;
     const enum log_sync_policy policy = policies[config_number(s->config, SET_APPENDFSYNC)];
     const bool hold = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
@@ -170,9 +170,9 @@ void journal_forget_client(struct client *c)
 
 static enum err open_log(struct server *s, struct errmsg *m)
 {
-    static const enum log_sync_policy policies[] = {LOG_SYNC_NO, LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC};
+    static const enum log_sync_policy policies[] = {LOG_SYNC_EVERYSEC, LOG_SYNC_ALWAYS, LOG_SYNC_NO};
     struct log_options o = LOG_OPTIONS_DEFAULT;
-    o.dir = ".";
+    o.dir = s->dir;
     o.append_dir = config_text(s->config, SET_APPENDDIRNAME);
     o.append_name = config_text(s->config, SET_APPENDFILENAME);
     o.dump_name = config_text(s->config, SET_DBFILENAME);

@@ -220,7 +220,7 @@ static enum err start_node(struct server *s, const char *host, uint16_t port, st
         .announce_host = announce[0] ? announce : NULL,
         .port = (uint16_t)(announce_port ? announce_port : config_number(c, SET_PORT)),
         .secret_file = secret[0] ? secret : NULL,
-        .dir = ".",
+        .dir = s->dir,
         .window_bytes = (size_t)config_number(c, SET_REPL_BACKLOG_SIZE),
         .heartbeat_ms = (uint32_t)config_number(c, SET_REPL_PING_PERIOD) * 1000,
         .timeout_ms = (uint32_t)config_number(c, SET_REPL_TIMEOUT) * 1000,

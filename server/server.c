@@ -106,10 +106,11 @@ static enum err write_pidfile(const struct server *s, struct errmsg *m)
     return ERR_OK;
 }
 
-static enum err enter_directory(const struct server *s, struct errmsg *m)
+static enum err enter_directory(struct server *s, struct errmsg *m)
 {
     const char *dir = config_text(s->config, SET_DIR);
     if (chdir(dir) != 0) return err_errno(m, "cannot use the directory %s", dir);
+    if (!getcwd(s->dir, sizeof s->dir)) return err_errno(m, "cannot use the directory %s", dir);
     if (access(".", R_OK | W_OK | X_OK) != 0) return err_errno(m, "cannot write to the directory %s", dir);
     return ERR_OK;
 }

@@ -28,6 +28,7 @@ struct server {
     struct config *config;
     const char *config_path; /* absolute, or NULL */
     const char *program;     /* absolute */
+    char dir[4096];          /* absolute, where all files are */
     char run_id[41];         /* random hex, new with each start */
 
     struct logger *logger;

@@ -10,6 +10,7 @@
 
 #include "common/num.h"
 #include "common/resp.h"
+#include "server/cli/cli.h"
 
 enum { PATIENCE_S = 10, MAX_REPLY = 64 << 20, MAX_WORDS = 8 };
 
@@ -27,6 +28,14 @@ static bool split_address(const char *address, char host[256], char port[8])
     (void)snprintf(host, 256, "%.*s", (int)n, address);
     (void)snprintf(port, 8, "%s", colon + 1);
     return true;
+}
+
+bool connection_address_ok(const char *address)
+{
+    char host[256], port[8];
+    if (split_address(address, host, port)) return true;
+    (void)cli_fail("'%s' is not HOST:PORT", address);
+    return false;
 }
 
 static enum err dial(const char *address, int *fd, struct errmsg *m)

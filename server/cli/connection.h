@@ -10,6 +10,9 @@ struct connection {
     size_t at; /* bytes of `in` that were read */
 };
 
+/* Whether @address is one, HOST:PORT; says so on stderr if not. */
+MUST_USE bool connection_address_ok(const char *address);
+
 /* "host:port", "[v6]:port". Errors: ERR_INVALID  the address; ERR_MISSING  nobody answers there. If the environment
  * has REDISCLI_AUTH, its password is given. */
 MUST_USE enum err connection_open(const char *address, struct connection *c, struct errmsg *m);

@@ -79,6 +79,7 @@ int cli_promote(int argc, char **argv)
         else address = argv[i];
     }
     if (!address) return cli_misuse(usage);
+    if (!connection_address_ok(address)) return CLI_USAGE;
     if (connection_open(address, &c, &m)) return cli_fail("%s", m.text);
     const int code = promote(address, &c, force);
     connection_close(&c);
