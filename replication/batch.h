@@ -13,10 +13,11 @@
 #include "common/buf.h"
 #include "common/resp.h"
 
-enum {
-    BATCH_LINE_MAX = 128,
-    BATCH_MAX = 1 << 30, /* bytes of a payload */
-};
+enum { BATCH_LINE_MAX = 128 };
+
+/* Bytes of a payload. A single command may be long (SPOP of a whole set is logged as one SREM); whoever reads a batch
+ * takes memory only as its bytes arrive, never for a length that is merely stated. */
+#define BATCH_MAX (UINT64_C(1) << 36)
 
 /* Where the next batch is expected: the state that the checksum chain carries from batch to batch. */
 struct batch_chain {

@@ -133,12 +133,14 @@ void log_reader_close(struct log_reader *r)
     mem_free(r);
 }
 
-/* The batch at the reader's offset, whole. */
+/* The batch at the reader's offset, whole; in steps, because its length was not verified yet. */
 static enum err read_batch(struct log_reader *r, struct buf *bytes, size_t need, struct errmsg *m)
 {
+    enum { STEP = 1 << 20 };
     while (bytes->len < need) {
+        const size_t step = need - bytes->len < STEP ? need - bytes->len : STEP;
         size_t n;
-        const enum err e = log_reader_read(r, buf_room(bytes, need - bytes->len), need - bytes->len, &n, m);
+        const enum err e = log_reader_read(r, buf_room(bytes, step), step, &n, m);
         if (e) return e;
         if (n == 0) break;
         bytes->len += n;

@@ -128,7 +128,7 @@ Test(batch, numbers_have_one_form_only_and_lengths_a_limit)
                                           "#B 0  1 5 0 00000000\r\n",
                                           "#TS:1\r\n",
                                           "*1\r\n$4\r\nPING\r\n",
-                                          "#B 0 1 5 40000001 00000000\r\n"};
+                                          "#B 0 1 5 1000000001 00000000\r\n"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct batch b;
         cr_expect_eq(batch_read_line(span_str(refused[i]), BATCH_MAX, &b), ERR_CORRUPT, "%s", refused[i]);
