@@ -182,7 +182,7 @@ static struct refusal objection(struct core *c, const struct facts *theirs, cons
     if (replica_linked(&c->replica) && node_id_eq(&c->replica.upstream.id, &theirs->id))
         return (struct refusal){RELEVO__REASON__REASON_LOOP, "I follow you"};
     if (other_lineage && !hello->take_any)
-        return (struct refusal){RELEVO__REASON__REASON_LINEAGE, "we hold different data sets"};
+        return (struct refusal){RELEVO__REASON__REASON_LINEAGE, "we hold data sets of different lineage"};
     if (!other_lineage && !hello->take_any && epoch_rank(facts_epoch(theirs)) > epoch_rank(ours))
         return (struct refusal){RELEVO__REASON__REASON_STALE_EPOCH, "your epoch is higher than mine"};
     const struct epoch *last = history_last(&theirs->history);

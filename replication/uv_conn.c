@@ -223,7 +223,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
     struct conn *c = stream->data;
     if (n < 0) {
         const bool greeting = c->dialed && !c->opened && n == UV_EOF;
-        end(c, greeting      ? "closed in the handshake: is its cluster secret ours?"
+        end(c, greeting      ? "refused in the handshake: is its cluster secret ours?"
                : n == UV_EOF ? "closed by the other end"
                              : uv_strerror((int)n));
         return;

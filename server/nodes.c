@@ -11,6 +11,7 @@
 #include "server/client.h"
 #include "server/install.h"
 #include "server/lifecycle.h"
+#include "server/role_file.h"
 #include "server/saver.h"
 #include "server/server.h"
 #include "server/wait.h"
@@ -37,7 +38,8 @@ static void set_role(struct server *s, enum node_role role)
     wait_role_changed(s);
 }
 
-/* The setting says whom we follow, so that CONFIG REWRITE keeps it. */
+/* Whom we follow (nobody: an empty @host) is what the setting says from now on, so that CONFIG REWRITE keeps it; and
+ * unless it came from there, it is noted for the next start. */
 static void note_primary(struct server *s, const char *host, uint16_t port)
 {
     char text[NODE_HOST_MAX + 16] = "";
@@ -45,7 +47,10 @@ static void note_primary(struct server *s, const char *host, uint16_t port)
     s->nodes.port = port;
     if (host[0]) (void)snprintf(text, sizeof text, "%s %u", host, port);
     const enum err e = config_set(s->config, SET_REPLICAOF, span_str(text), NULL);
+    struct errmsg m;
     (void)e; /* a host name that a peer announced and that no setting could hold is kept above all the same */
+    if (s->nodes.node && role_file_write(s->dir, s->nodes.configured, text, &m))
+        logger_line(s->logger, LOGGER_WARNING, "The role of this node is forgotten at a restart: %s", m.text);
 }
 
 /* ---- What comes in ---- */
@@ -161,7 +166,7 @@ static void on_fenced(void *ctx, const struct node_peer *by, const char *why)
                 by->host, by->port, why, by->host, by->port);
     set_role(s, NODE_FENCED);
     (void)snprintf(s->nodes.fence, sizeof s->nodes.fence, "%s", why);
-    note_primary(s, "", 0);
+    s->nodes.host[0] = '\0'; /* a start asks the peers again, and comes to the same end */
 }
 
 /* ---- Peers, acknowledgements, lines ---- */
@@ -236,10 +241,16 @@ static enum err start_node(struct server *s, const char *host, uint16_t port, st
 
 enum err nodes_start(struct server *s, bool foreign, struct errmsg *m)
 {
-    char host[256];
+    char host[256], follow[ROLE_TEXT_MAX];
     int port = 0;
+    (void)snprintf(s->nodes.configured, sizeof s->nodes.configured, "%s", config_text(s->config, SET_REPLICAOF));
+    enum err e = role_file_read(s->dir, s->nodes.configured, follow, m);
+    if (!e) e = config_set(s->config, SET_REPLICAOF, span_str(follow), m);
+    if (e) return e;
     const bool replica = config_replicaof(s->config, host, &port);
-    enum err e = ERR_OK;
+    if (strcmp(follow, s->nodes.configured) != 0)
+        logger_line(s->logger, LOGGER_NOTICE, "The role that this node was given last goes on: %s%s",
+                    replica ? "replica of " : "primary", follow);
     /* Data that a Redis wrote gets a lineage and a base of ours first, whatever comes then. */
     if (!replica || foreign) e = journal_open_epoch(s, 0, m);
     if (!e && foreign) e = saver_run(s, SAVER_BASE, m);
@@ -250,7 +261,8 @@ enum err nodes_start(struct server *s, bool foreign, struct errmsg *m)
     s->nodes.waiting = !replica;
     if (replica) {
         logger_line(s->logger, LOGGER_NOTICE, "Connecting to MASTER %s:%d", host, port);
-        note_primary(s, host, (uint16_t)port);
+        (void)snprintf(s->nodes.host, sizeof s->nodes.host, "%s", host);
+        s->nodes.port = (uint16_t)port;
         set_role(s, NODE_REPLICA);
     }
     return ERR_OK;

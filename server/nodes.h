@@ -23,6 +23,7 @@ struct nodes {
     bool joining;                 /* a snapshot is being loaded */
     char host[NODE_HOST_MAX + 1]; /* of the primary that is followed; empty: none */
     uint16_t port;
+    char configured[512]; /* replicaof, as it was set at the start */
     int64_t heard_ms;
     char fence[256]; /* why it is fenced */
     struct session replay;
