@@ -178,6 +178,8 @@ static enum err open_log(struct server *s, struct errmsg *m)
     o.dump_name = config_text(s->config, SET_DBFILENAME);
     o.files = config_number(s->config, SET_APPENDONLY);
     o.sync = policies[config_number(s->config, SET_APPENDFSYNC)];
+    o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE);
+    o.retain_ms = config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000;
     o.notify = notify;
     o.say = say;
     o.context = s;

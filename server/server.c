@@ -61,6 +61,11 @@ void server_apply(struct server *s, enum setting id)
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
     case SET_APPENDFSYNC: journal_configure(s); break;
+    case SET_LOG_RETENTION_SIZE:
+    case SET_LOG_RETENTION_SECONDS:
+        log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE),
+                          config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000);
+        break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:
