@@ -52,7 +52,7 @@
     X(REPLICA_ANNOUNCE_PORT, "replica-announce-port", "slave-announce-port", NUMBER, "0", 0, 65535, SETTING_FIXED, NULL, NULL, "And the port; 0: the port it listens on.") \
     X(REPL_PING_PERIOD, "repl-ping-replica-period", "repl-ping-slave-period", NUMBER, "1", 1, 3600, SETTING_FIXED, NULL, NULL, "Seconds between heartbeats on links.") \
     X(REPL_TIMEOUT, "repl-timeout", NULL, NUMBER, "10", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Seconds of silence after which a link is given up.") \
-    X(REPL_BACKLOG_SIZE, "repl-backlog-size", NULL, BYTES, "16mb", 16 * KB, INT64_MAX / 4, SETTING_FIXED, NULL, NULL, "Bytes of the log that are kept in memory for replicas.") \
+    X(REPL_BACKLOG_SIZE, "repl-backlog-size", NULL, BYTES, "1mb", 16 * KB, INT64_MAX / 4, SETTING_FIXED, NULL, NULL, "Bytes of the log that are kept in memory for replicas.") \
     /* Encodings */ \
     X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \
     X(HASH_VALUE, "hash-max-listpack-value", "hash-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest field or value of a small hash.") \
