@@ -302,11 +302,9 @@ static void hrandfield_some(struct call *c)
         reply_syntax_error(c->reply);
         return;
     }
-    if (d.with_values && count > INT64_MAX / 2) {
-        reply_error(c->reply, "ERR value is out of range");
-        return;
-    }
+    if (d.with_values && !sampling_of_pairs(c, count)) return;
     if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
+    if (e && !sampling_fits(c, count)) return;
     draw_some(&d, e ? entry_object(e) : NULL, count);
     buf_free(&d.field);
     buf_free(&d.value);

@@ -25,5 +25,11 @@ static inline bool sampler_takes(struct sampler *s)
 /* Is one walk over @size elements the better way to draw @count of them? */
 static inline bool sampling_walks(uint64_t count, uint64_t size) { return size <= 1024 || count > size / 3; }
 
-/* Read a count argument. Numbers that no reply could hold are refused. */
+/* Read a count argument; what Redis refuses whatever the key holds is refused here. False: the error was replied. */
 MUST_USE bool sampling_count(struct call *c, struct span argument, int64_t *count);
+/* The same for a count of which each element is replied with its value or score. */
+MUST_USE bool sampling_of_pairs(struct call *c, int64_t count);
+
+/* A negative count is a promise of so many elements, however small the collection is: one that no reply could hold is
+ * refused. To be asked when there is a collection; without one any count draws nothing. */
+MUST_USE bool sampling_fits(struct call *c, int64_t count);

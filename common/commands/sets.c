@@ -215,6 +215,7 @@ static void srandmember_some(struct call *c)
     struct entry *e;
     int64_t count;
     if (!sampling_count(c, c->argv[2], &count) || !call_find(c, c->argv[1], TYPE_SET, FOR_READ, &e)) return;
+    if (e && !sampling_fits(c, count)) return;
     const struct set *s = e ? entry_object(e) : NULL;
     const uint64_t size = s ? set_size(s) : 0;
     struct buf scratch = {0};

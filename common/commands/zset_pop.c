@@ -122,9 +122,7 @@ static bool parse_draw(struct call *c, struct draw *d)
         return false;
     }
     d->with_scores = c->argc == 4;
-    if (!d->with_scores || d->count <= INT64_MAX / 2) return true;
-    reply_error(c->reply, "ERR value is out of range");
-    return false;
+    return !d->with_scores || sampling_of_pairs(c, d->count);
 }
 
 static void reply_rank(struct call *c, const struct zset *z, uint64_t rank, bool with_scores)
@@ -203,5 +201,5 @@ void zset_pop_random(struct call *c)
     if (c->argc == 2 && z) reply_rank(c, z, call_random_below(c, zset_size(z)), false);
     else if (c->argc == 2) reply_null(c->reply);
     else if (!z || d.count == 0) reply_array(c->reply, 0);
-    else reply_draw(c, z, &d);
+    else if (sampling_fits(c, d.count)) reply_draw(c, z, &d);
 }

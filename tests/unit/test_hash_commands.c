@@ -79,4 +79,7 @@ Test(hash_commands, a_sample_has_no_field_twice_and_every_field_its_own_value)
         cr_expect_eq(n, count);
     }
     EXPECT("-ERR value is out of range\r\n", "HRANDFIELD h -9223372036854775807 WITHVALUES");
+    EXPECT("-ERR value is out of range\r\n", "HRANDFIELD nothing -4611686018427387904 WITHVALUES");
+    EXPECT("*0\r\n", "HRANDFIELD nothing -4611686018427387903 WITHVALUES");
+    EXPECT("*0\r\n", "HRANDFIELD nothing -9223372036854775807");
 }

@@ -159,6 +159,7 @@ Test(set_commands, a_sample_that_no_reply_could_hold_is_refused)
 {
     EXPECT(":1\r\n", "SADD s a");
     EXPECT("-ERR value is out of range\r\n", "SRANDMEMBER s -9223372036854775807");
+    EXPECT("*0\r\n", "SRANDMEMBER nothing -9223372036854775807");
     EXPECT("-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n",
            "SRANDMEMBER s -9223372036854775808");
     EXPECT("*3\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n", "SRANDMEMBER s -3");
