@@ -35,7 +35,7 @@ static enum header header_rest(struct resp_parser *p, struct span line, size_t m
     p->scanned_bytes = n;
     if (n + 2 > line.n) return HEADER_INCOMPLETE;
     p->scanned_bytes = 0;
-    if (end[1] != '\n' || !num_parse_i64(span_of(line.p + 1, n - 1), v)) return HEADER_INVALID;
+    if (n == 0 || end[1] != '\n' || !num_parse_i64(span_of(line.p + 1, n - 1), v)) return HEADER_INVALID;
     *used = n + 2;
     return HEADER_NUMBER;
 }
