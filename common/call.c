@@ -202,7 +202,11 @@ bool call_is_past(const struct call *c, int64_t expiry)
     return expiry <= c->now_ms && c->origin == ORIGIN_CLIENT && c->engine->role == ENGINE_PRIMARY;
 }
 
-size_t call_max_bulk(const struct call *c) { return c->engine->options.max_bulk; }
+size_t call_max_bulk(const struct call *c)
+{
+    return c->origin == ORIGIN_LOG ? SIZE_MAX : c->engine->options.max_bulk;
+}
+
 const struct encoding_limits *call_limits(const struct call *c) { return &c->engine->options.limits; }
 struct db *call_db(struct call *c, unsigned id) { return engine_db(c->engine, id); }
 const uint8_t *call_hash_key(const struct call *c) { return c->engine->data->hash_key; }

@@ -122,7 +122,8 @@ bool call_is_dead(const struct call *c, const struct entry *e);
 /* Is a key with this expiry time dead at once? Never so in replay, nor on a replica: there the log decides. */
 bool call_is_past(const struct call *c, int64_t expiry);
 
-size_t call_max_bulk(const struct call *c); /* the longest string that may come into being */
+/* The longest string that may come into being. Replay has no limit: what was logged was allowed where it was done. */
+size_t call_max_bulk(const struct call *c);
 const struct encoding_limits *call_limits(const struct call *c);
 struct db *call_db(struct call *c, unsigned id);    /* NULL if there is no such database */
 const uint8_t *call_hash_key(const struct call *c); /* for the tables of new collections */

@@ -37,6 +37,7 @@ struct engine *engine_new(const struct engine_options *options)
     e->data = dataset_new(options);
     e->options = *options;
     e->random = options->random_seed;
+    e->now_ms = options->now_ms;
     e->commands = command_set_new();
     engine_add_commands(e->commands);
     return e;
@@ -48,6 +49,7 @@ void engine_free(struct engine *e)
     assert(!e->traversal);
     command_set_free(e->commands);
     dataset_free(e->data);
+    buf_free(&e->unread);
     mem_free(e);
 }
 
@@ -105,8 +107,9 @@ enum err engine_replay(struct engine *e, struct session *s, const struct span *a
         return replay_failed(m, argv, argc, "unknown command", 15);
     }
     if (!command_arity_fits(command, argc)) return replay_failed(m, argv, argc, "wrong number of arguments", 25);
-    struct buf out = {0};
-    struct reply reply = {.out = &out, .resp = 2};
+    enum { KEPT_BYTES = 4096 };
+    struct reply reply = {.out = &e->unread, .resp = 2};
+    buf_reset(&e->unread, KEPT_BYTES);
     struct call c = {.engine = e,
                      .session = s,
                      .db = e->data->dbs[s->db],
@@ -118,15 +121,13 @@ enum err engine_replay(struct engine *e, struct session *s, const struct span *a
                      .reply = &reply};
     command->row->run(&c);
     e->stats.dirty += c.changes;
-    enum err err = ERR_OK;
-    if (reply.errors) err = replay_failed(m, argv, argc, out.p + 1, out.len - 3);
-    buf_free(&out);
-    return err;
+    return reply.errors ? replay_failed(m, argv, argc, e->unread.p + 1, e->unread.len - 3) : ERR_OK;
 }
 
 void engine_set_role(struct engine *e, enum engine_role role) { e->role = role; }
 void engine_set_observer(struct engine *e, const struct engine_observer *observer) { e->observer = *observer; }
 struct encoding_limits *engine_limits(struct engine *e) { return &e->options.limits; }
+void engine_set_max_bulk(struct engine *e, size_t max_bulk) { e->options.max_bulk = max_bulk; }
 const struct engine_stats *engine_stats(const struct engine *e) { return &e->stats; }
 
 void engine_reset_stats(struct engine *e)
@@ -140,7 +141,7 @@ uint64_t engine_keys(const struct engine *e, unsigned db) { return db_size(e->da
 uint64_t engine_expires(const struct engine *e, unsigned db) { return db_expires(e->data->dbs[db]); }
 
 struct db *engine_db(struct engine *e, unsigned id) { return id < e->data->count ? e->data->dbs[id] : NULL; }
-const struct engine_options *engine_options(const struct engine *e) { return &e->options; }
+int64_t engine_now_ms(const struct engine *e) { return e->now_ms; }
 
 void engine_set_traversal(struct engine *e, struct traversal *t)
 {
@@ -158,4 +159,6 @@ void engine_swap(struct engine *a, struct engine *b)
     a->data = b->data;
     b->data = data;
     a->expire = b->expire = (struct expire_cursor){0, 0};
+    if (a->observer.flushed) a->observer.flushed(a->observer.context, -1);
+    if (b->observer.flushed) b->observer.flushed(b->observer.context, -1);
 }

@@ -34,7 +34,8 @@ struct engine_options {
     unsigned databases;
     uint8_t hash_key[16]; /* secret, random per process; fixed in tests */
     uint64_t random_seed; /* SPOP, RANDOMKEY and the like */
-    size_t max_bulk;      /* proto-max-bulk-len: the longest string value */
+    size_t max_bulk;      /* proto-max-bulk-len: the longest string value that a client may make */
+    int64_t now_ms;       /* Unix time of the making: that keys which are loaded count as last used at */
     struct encoding_limits limits;
 };
 #define ENGINE_OPTIONS_DEFAULT                                                                       \
@@ -106,6 +107,7 @@ MUST_USE enum err engine_replay(struct engine *e, struct session *s, const struc
 void engine_set_role(struct engine *e, enum engine_role role);
 void engine_set_observer(struct engine *e, const struct engine_observer *observer); /* copied */
 struct encoding_limits *engine_limits(struct engine *e);
+void engine_set_max_bulk(struct engine *e, size_t max_bulk);
 const struct engine_stats *engine_stats(const struct engine *e);
 void engine_reset_stats(struct engine *e);
 unsigned engine_databases(const struct engine *e);
@@ -127,14 +129,14 @@ void engine_digest_full(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYT
 void engine_digest_value(const struct engine *e, unsigned db, struct span key, uint8_t digest[ENGINE_DIGEST_BYTES]);
 
 /* Exchange the data of two engines with the same number of databases: how a loaded snapshot takes the place of old
- * data. Hash keys go with their data; settings, statistics and observers stay. */
+ * data. Hash keys go with their data; settings, statistics and observers stay, and the observers hear of a flush. */
 void engine_swap(struct engine *a, struct engine *b);
 
 /* For the codec (rdb.h) and the traversal (traversal.h): a database (NULL if there is none of that number), the secret
- * key of its tables, the options, and the traversal that is to be told of every change before it happens (NULL: none).
+ * key of its tables, its time, and the traversal that is to be told of every change before it happens (NULL: none).
  * An engine with a traversal must be neither freed nor swapped. */
 struct traversal;
 struct db *engine_db(struct engine *e, unsigned id);
 const uint8_t *engine_hash_key(const struct engine *e);
-const struct engine_options *engine_options(const struct engine *e);
+int64_t engine_now_ms(const struct engine *e); /* the latest time that came in */
 void engine_set_traversal(struct engine *e, struct traversal *t);

@@ -29,6 +29,7 @@ struct engine {
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
     struct expire_cursor expire;
     struct command_set *commands; /* for replay */
+    struct buf unread;            /* what replayed commands reply */
 };
 
 /* Delete a key whose time has come. The caller logs that, before. */

@@ -39,7 +39,7 @@ static void reap(struct engine *e, struct db *d, struct harvest *h, struct effec
     struct span argv[1 + BATCH] = {SPAN("DEL")};
     if (h->count == 0) return;
     for (size_t i = 0; i < h->count; i++) argv[1 + i] = entry_key(h->found[i]);
-    if (effects) effects_add(effects, db_id(d), argv, 1 + h->count);
+    effects_add(effects, db_id(d), argv, 1 + h->count);
     for (size_t i = 0; i < h->count; i++) engine_remove_dead(e, d, db_hash(d, argv[1 + i]), h->found[i]);
     h->count = 0;
 }
@@ -84,7 +84,7 @@ static bool expire_some(struct engine *e, int64_t now_ms, unsigned budget, struc
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)
 {
     e->now_ms = now_ms;
-    bool more = e->role == ENGINE_PRIMARY && expire_some(e, now_ms, budget, effects);
+    bool more = e->role == ENGINE_PRIMARY && effects && expire_some(e, now_ms, budget, effects);
     for (unsigned i = 0; i < e->data->count; i++) more |= db_resize_step(e->data->dbs[i], RESIZE_STEPS);
     return more;
 }

@@ -63,7 +63,8 @@ struct rdb_target {
     void *aux_context;
     const uint8_t *hash_key; /* for the tables of collections */
     const struct encoding_limits *limits;
-    size_t max_string; /* the longest string that is taken */
+    size_t max_string; /* the longest string that is taken; the file's size bounds it too */
+    int64_t now_s;     /* Unix time that keys count as last used at, less the idle time that a file may say */
 };
 
 struct rdb_loaded {

@@ -18,6 +18,7 @@ struct load {
     struct rdb_loaded *done;
     struct db *db;                /* the database that is being filled */
     int64_t expiry;               /* of the key that comes next */
+    uint64_t idle_s;              /* and how long it had not been used */
     struct buf key, string, pair; /* scratch: the key, a string or blob, the first half of a pair */
     bool have_first;              /* `pair` holds a field or member that waits for its other half */
     struct value value;           /* under construction; its object is freed if it stays unfinished */
@@ -296,14 +297,17 @@ static enum err load_key(struct load *l, unsigned kind)
         if (collection_empty(&l->value)) {
             drop_value(l);
             l->expiry = NO_EXPIRY;
+            l->idle_s = 0;
             l->done->empty_keys++;
             return ERR_OK;
         }
     }
     const uint64_t keys = db_size(l->db);
-    (void)db_put(l->db, buf_span(&l->key), &l->value, l->expiry);
+    struct entry *e = db_put(l->db, buf_span(&l->key), &l->value, l->expiry);
+    entry_set_clock(e, (uint32_t)((uint64_t)l->to->now_s - l->idle_s));
     l->value = (struct value){.type = TYPE_STRING};
     l->expiry = NO_EXPIRY;
+    l->idle_s = 0;
     if (db_size(l->db) == keys) return rdb_fail(&l->in, ERR_CORRUPT, "a key stands there twice");
     l->done->keys++;
     return ERR_OK;
@@ -364,7 +368,7 @@ static enum err load_opcode(struct load *l, unsigned opcode)
     case RDB_EXPIRETIME_MS: return load_expiry(l, false);
     case RDB_AUX: return load_aux(l);
     case RDB_FREQ: return rdb_read_u8(&l->in, &byte);
-    case RDB_IDLE: return rdb_read_number(&l->in, &a);
+    case RDB_IDLE: return rdb_read_number(&l->in, &l->idle_s);
     case RDB_MODULE_AUX: TRY(rdb_read_number(&l->in, &a)); return refuse_module(l, a);
     case RDB_FUNCTION2:
     case RDB_FUNCTION_PREVIEW: return rdb_fail(&l->in, ERR_FOREIGN, "functions, which are not supported");
@@ -456,5 +460,6 @@ struct rdb_target rdb_target_engine(struct engine *e)
                                .db_context = e,
                                .hash_key = engine_hash_key(e),
                                .limits = engine_limits(e),
-                               .max_string = engine_options(e)->max_bulk};
+                               .max_string = SIZE_MAX,
+                               .now_s = engine_now_ms(e) / 1000};
 }

@@ -54,8 +54,11 @@ static void reserve_descriptors(struct server *s)
 void server_apply(struct server *s, enum setting id)
 {
     switch (id) {
-    case SET_OUTPUT_LIMITS:
     case SET_MAX_BULK:
+        engine_set_max_bulk(s->engine, (size_t)config_number(s->config, id));
+        clients_configure(s);
+        break;
+    case SET_OUTPUT_LIMITS:
     case SET_QUERY_BUFFER_LIMIT:
     case SET_REQUIREPASS: clients_configure(s); break;
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
@@ -85,6 +88,7 @@ struct engine *server_make_engine(const struct server *s)
     options.databases = (unsigned)config_number(s->config, SET_DATABASES);
     options.max_bulk = (size_t)config_number(s->config, SET_MAX_BULK);
     options.limits = encoding_limits(s->config);
+    options.now_ms = clock_wall_ms();
     randombytes_buf(options.hash_key, sizeof options.hash_key);
     randombytes_buf(&options.random_seed, sizeof options.random_seed);
     return engine_new(&options);

@@ -163,6 +163,17 @@ Test(engine, replay_says_which_command_does_not_fit)
     cr_expect_eq(replay(f.engine, "OBJECT NONSENSE x", &m), ERR_CORRUPT);
 }
 
+Test(engine, replay_takes_strings_longer_than_a_client_may_make_here)
+{
+    struct errmsg m;
+    engine_set_max_bulk(f.engine, 10);
+    EXPECT("-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n", "SETRANGE k 10 x");
+    cr_expect_eq(replay(f.engine, "SETRANGE k 10 x", &m), ERR_OK, "%s", m.text);
+    cr_expect_eq(replay(f.engine, "APPEND k yz", &m), ERR_OK, "%s", m.text);
+    EXPECT(":13\r\n", "STRLEN k");
+    EXPECT("-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n", "APPEND k x");
+}
+
 Test(engine, replay_passes_over_the_frames_of_transactions)
 {
     struct errmsg m;
@@ -187,6 +198,15 @@ Test(engine, a_cycle_finds_the_dead_keys_that_nobody_touches)
     struct engine *again = fixture_replay(&f);
     expect_equal(f.engine, again);
     engine_free(again);
+}
+
+Test(engine, nothing_is_deleted_where_nothing_is_logged)
+{
+    struct effects *const none = NULL;
+    fixture_do(&f, "SET k v PX 1");
+    f.now_ms += 10;
+    cr_expect_not(engine_cycle(f.engine, f.now_ms, 100, none));
+    cr_expect_eq(engine_keys(f.engine, 0), 1);
 }
 
 Test(engine, a_cycle_stays_within_its_budget)
@@ -272,7 +292,10 @@ Test(engine, two_engines_exchange_their_data)
     struct errmsg m;
     for (int i = 0; i < 100; i++) fixture_do(&f, "SET k%d v", i);
     cr_expect_eq(replay(other, "SADD s a b c", &m), ERR_OK);
+    struct seen s = {.len = 0};
+    engine_set_observer(f.engine, &(struct engine_observer){.context = &s, .flushed = flushed});
     engine_swap(f.engine, other);
+    cr_expect_str_eq(s.text, "flushed 0:, ");
     EXPECT(ONE, "DBSIZE");
     EXPECT(":3\r\n", "SCARD s");
     EXPECT(ONE, "SADD s d");

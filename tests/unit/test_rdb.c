@@ -306,7 +306,10 @@ Test(rdb_forms, expiry_times_idle_times_and_frequencies_stand_before_a_key)
     ADD("\xFD\x00\x94\x35\x77\0\1s\1v");
     ADD("\xFC\x01\0\0\0\x10\0\0\0\xF8\5\0\1m\1v");
     ADD("\xF9\7\0\1n\1v");
+    (void)fixture_do(&f, "DBSIZE"); /* tells the engine the time */
     expect_loaded("0009");
+    EXPECT(":5\r\n", "OBJECT IDLETIME m");
+    EXPECT(":0\r\n", "OBJECT IDLETIME n");
     EXPECT(":2000000000\r\n", "EXPIRETIME s");
     EXPECT(":68719476737\r\n", "PEXPIRETIME m");
     EXPECT(":-1\r\n", "PEXPIRETIME n");
@@ -331,6 +334,14 @@ Test(rdb_forms, a_compressed_string_is_unpacked)
     expect_refused("0010", ERR_CORRUPT, "compressed");
     ADD("\0\1s\xC3\2\4\x20\x20");
     expect_refused("0010", ERR_CORRUPT, "compressed");
+}
+
+Test(rdb_forms, a_string_may_be_longer_than_a_client_could_make_it)
+{
+    engine_set_max_bulk(f.engine, 2);
+    ADD("\0\1s\3abc");
+    expect_loaded("0010");
+    EXPECT("$3\r\nabc\r\n", "GET s");
 }
 
 Test(rdb_forms, what_is_not_supported_is_named)
