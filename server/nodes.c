@@ -1,6 +1,6 @@
 #include "server/nodes.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -316,7 +316,7 @@ void nodes_adopt(struct client *c, struct span read)
         client_close(c);
         return;
     }
-    const int own = dup(fd);
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own >= 0) node_adopt(s->nodes.node, own, read);
     client_close(c);
 }
