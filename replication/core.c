@@ -182,6 +182,7 @@ void core_met_superior(struct core *c, const struct facts *facts, const char *ho
     if (!higher || facts->role != NODE_PRIMARY || !lineage_eq(&facts->history.lineage, &c->self.history.lineage) ||
         c->state == CORE_REPLICA || c->state == CORE_STEPPING)
         return;
+    if (c->state == CORE_FENCED && facts_epoch(facts) <= facts_epoch(&c->superior.facts)) return; /* known */
     if (c->state == CORE_FETCHING) replica_unfollow(c);
     facts_copy(&c->superior.facts, facts);
     c->superior.peer = (struct node_peer){.id = facts->id, .port = port};
@@ -226,7 +227,7 @@ static struct verdict judge(const struct core *c, const struct facts *f)
     if (node_id_eq(&f->id, &c->self.id))
         return (struct verdict){RELEVO__REASON__REASON_SAME_NODE, "your node id is mine: a copied directory?", 0, 0};
     if (!last || !lineage_eq(&f->history.lineage, &c->self.history.lineage))
-        return (struct verdict){RELEVO__REASON__REASON_LINEAGE, "I hold another data set, or none", 0, 0};
+        return (struct verdict){RELEVO__REASON__REASON_LINEAGE, "I hold another data set (lineage), or none", 0, 0};
     if (epoch_rank(theirs) < epoch_rank(ours) || (epoch_rank(theirs) == epoch_rank(ours) && theirs < ours))
         return (struct verdict){RELEVO__REASON__REASON_STALE_EPOCH, "your epoch is over: I know of a higher one", 0,
                                 0};

@@ -5,7 +5,7 @@
  * however often it restarts, and "a higher epoch" that makes a node step down always means "a later promotion". */
 #pragma once
 
-#include "relevo.pb-c.h"
+#include "proto/relevo.pb-c.h"
 #include "replication/history.h"
 #include "replication/manifest.h"
 

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "common/buf.h"
-#include "relevo.pb-c.h"
+#include "proto/relevo.pb-c.h"
 #include "replication/seal.h"
 
 enum {

@@ -69,7 +69,7 @@ static void forget_answers(struct core *c)
         hang_up(c, a, "our epoch has changed");
         facts_free(&a->answer);
         a->told = a->tried = false;
-        a->tries = 0;
+        a->tries = a->refused = 0;
         a->call_at_ms = c->now_ms;
     }
 }
@@ -136,7 +136,9 @@ static void take_refusal(struct core *c, struct acquaintance *a, const Relevo__R
     const struct node_peer peer = a->peer;
     hang_up(c, a, "refused");
     again(c, a);
-    todo_say(c->todo, true, "peer %s:%u refuses our announcement: %s", peer.host, peer.port, body->text);
+    if (a->refused != (unsigned)body->reason)
+        todo_say(c->todo, true, "peer %s:%u refuses our announcement: %s", peer.host, peer.port, body->text);
+    a->refused = (unsigned)body->reason;
     if (body->reason != RELEVO__REASON__REASON_STALE_EPOCH || facts_read(body->facts, &theirs, &m) != ERR_OK) return;
     if (theirs.role == NODE_PRIMARY) core_met_superior(c, &theirs, peer.host, peer.port);
     else ask_its_primary(c, body);
@@ -189,8 +191,10 @@ void herald_tick(struct core *c)
         }
         if (a->conn || a->told || c->now_ms < a->call_at_ms) continue;
         const struct follower *f = primary_find(c, &a->peer.id);
-        if (f && f->state == FOLLOWER_STREAMING) { /* it follows us in this epoch already */
-            a->told = a->tried = true;
+        if (f) { /* it follows us in this epoch already, or is about to */
+            a->tried = true;
+            a->told = f->state == FOLLOWER_STREAMING;
+            a->call_at_ms = c->now_ms + CALL_AGAIN_MIN_MS;
             continue;
         }
         a->conn = ++c->last_conn;

@@ -18,6 +18,7 @@ struct acquaintance {
     uint32_t conn;    /* of a call; 0: none */
     bool told, tried; /* in this epoch */
     unsigned tries;
+    unsigned refused; /* the reason given last; each is said once */
     int64_t call_at_ms, until_ms;
     struct facts answer; /* what it said of itself in this epoch; without lineage: nothing */
 };

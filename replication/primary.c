@@ -159,6 +159,14 @@ static bool make_way(struct core *c, const struct facts *theirs)
     return true;
 }
 
+/* Its log is ahead of ours, and by our epochs that is where ours is going: it only has to wait for us. */
+static bool only_ahead(const struct core *c, const struct facts *theirs)
+{
+    uint64_t parting;
+    return facts_compare(theirs, &c->self) == HISTORY_AHEAD &&
+           history_compare(&theirs->history, theirs->end, &c->self.history, UINT64_MAX, &parting) == HISTORY_BEHIND;
+}
+
 struct refusal {
     Relevo__Reason reason;
     const char *text;
@@ -185,11 +193,7 @@ static struct refusal objection(struct core *c, const struct facts *theirs, cons
         return (struct refusal){RELEVO__REASON__REASON_LINEAGE, "we hold data sets of different lineage"};
     if (!other_lineage && !hello->take_any && epoch_rank(facts_epoch(theirs)) > epoch_rank(ours))
         return (struct refusal){RELEVO__REASON__REASON_STALE_EPOCH, "your epoch is higher than mine"};
-    const struct epoch *last = history_last(&theirs->history);
-    const bool same_epoch =
-        !other_lineage && last && last->number == ours && last->id == history_last(&c->self.history)->id;
-    if (same_epoch && (!hello->take_any || replica_linked(&c->replica)) &&
-        facts_compare(theirs, &c->self) == HISTORY_AHEAD)
+    if (!other_lineage && (!hello->take_any || replica_linked(&c->replica)) && only_ahead(c, theirs))
         return (struct refusal){RELEVO__REASON__REASON_NOT_READY, "your log is ahead of mine"};
     if (!make_way(c, theirs))
         return (struct refusal){RELEVO__REASON__REASON_SAME_NODE,

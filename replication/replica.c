@@ -158,7 +158,7 @@ static const char *objection(const struct core *c, const struct facts *up)
     if (!lineage_is_set(&up->history.lineage)) return "it has no data set yet";
     if (!have_data || c->replica.take_any) return NULL;
     if (!lineage_eq(&up->history.lineage, &c->self.history.lineage))
-        return "it holds another data set; only an operator's REPLICAOF command replaces ours";
+        return "it holds another data set (lineage); only an operator's REPLICAOF command replaces ours";
     const enum history_relation relation = facts_compare(&c->self, up);
     if (c->replica.fetch_until) return relation == HISTORY_BEHIND ? NULL : "it no longer holds what we lack";
     if (relation == HISTORY_EQUAL || relation == HISTORY_BEHIND)

@@ -5,7 +5,7 @@
  * that the item holds a reference to, and is valid until todo_reset(). */
 #pragma once
 
-#include "relevo.pb-c.h"
+#include "proto/relevo.pb-c.h"
 #include "replication/chunk.h"
 
 enum todo_kind {

@@ -1,0 +1,281 @@
+#include <criterion/criterion.h>
+
+#include "tests/unit/core_rig.h"
+
+enum { A, B, C };
+
+static struct rig rig;
+
+static void set_up(void) { rig_open(&rig); }
+static void tear_down(void) { rig_close(&rig); }
+
+TestSuite(core, .init = set_up, .fini = tear_down);
+
+#define CORE(i) rig.nodes[i].core
+
+static bool streams(unsigned i) { return replica_linked(&CORE(i)->replica); }
+
+static void expect_trace(const char *expected)
+{
+    buf_add_char(&rig.trace, '\0');
+    cr_expect_str_eq(rig.trace.p, expected);
+    rig.trace.len = 0;
+}
+
+/* A primary with some log and a replica that holds it all. */
+static void make_pair(void)
+{
+    rig_add(&rig, A, 1, 1, 11, 0);
+    rig_start_primary(&rig, A);
+    rig_write(&rig, A, "first");
+    rig_add(&rig, B, 0, 0, 0, 0);
+    rig_follow(&rig, B, A, false);
+    cr_assert(streams(B));
+}
+
+Test(core, a_join_goes_by_snapshot_and_then_by_log)
+{
+    rig_add(&rig, A, 1, 1, 11, 0);
+    rig_start_primary(&rig, A);
+    rig_write(&rig, A, "first");
+    rig_add(&rig, B, 0, 0, 0, 0);
+    rig.tracing = true;
+    rig_follow(&rig, B, A, false);
+    rig_write(&rig, A, "second");
+    expect_trace("b dials a\n"
+                 "b -> a: hello\n"
+                 "a -> b: welcome\n"
+                 "a -> b: peers\n"
+                 "a -> b: snapshot begin\n"
+                 "a -> b: piece +\n"
+                 "a -> b: snapshot end\n"
+                 "b -> a: continue\n"
+                 "a -> b: log +\n");
+    cr_expect(span_eq(buf_span(&rig.nodes[B].snapshot), SPAN("the base")));
+    cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
+    cr_expect_eq(CORE(A)->primary.sync_full, 1);
+    cr_expect_eq(primary_count_applied(CORE(A), CORE(A)->self.end), 1);
+}
+
+Test(core, a_link_that_breaks_is_continued_at_its_offset)
+{
+    make_pair();
+    rig.tracing = true;
+    rig_cut(&rig, B, CORE(B)->replica.conn);
+    rig_settle(&rig);
+    rig_write(&rig, A, "written meanwhile");
+    rig_pass(&rig, 300);
+    expect_trace("b dials a\n"
+                 "b -> a: hello\n"
+                 "a -> b: welcome\n"
+                 "a -> b: continue\n"
+                 "a -> b: peers\n"
+                 "a -> b: log +\n");
+    cr_expect_eq(CORE(A)->primary.sync_partial_ok, 1);
+    cr_expect_eq(CORE(A)->primary.sync_full, 1);
+    cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
+}
+
+Test(core, another_lineage_is_taken_only_on_an_operators_word)
+{
+    rig_add(&rig, A, 1, 1, 11, 0);
+    rig_start_primary(&rig, A);
+    rig_add(&rig, B, 2, 1, 22, 500);
+    rig_follow(&rig, B, A, false);
+    cr_expect_not(streams(B));
+    cr_expect(strstr(CORE(B)->replica.error, "lineage"), "%s", CORE(B)->replica.error);
+    rig_follow(&rig, B, A, true);
+    cr_expect(streams(B));
+    cr_expect_eq(rig.nodes[B].salvaged, 1, "what it held is kept aside");
+}
+
+Test(core, a_node_without_data_is_not_followed)
+{
+    rig_add(&rig, A, 0, 0, 0, 0);
+    rig_add(&rig, B, 1, 1, 11, 500);
+    rig_follow(&rig, B, A, true);
+    cr_expect_not(streams(B));
+    cr_expect_eq(rig.nodes[B].loaded, 0);
+}
+
+Test(core, a_node_is_refused_by_one_of_its_own_id)
+{
+    rig_add(&rig, A, 1, 1, 11, 0);
+    rig_start_primary(&rig, A);
+    rig_add(&rig, B, 1, 1, 11, 0);
+    CORE(B)->self.id = rig.nodes[B].id = rig.nodes[A].id;
+    rig_follow(&rig, B, A, false);
+    cr_expect_not(streams(B));
+    cr_expect(strstr(CORE(B)->replica.error, "copied directory"), "%s", CORE(B)->replica.error);
+}
+
+Test(core, the_same_node_id_is_not_admitted_twice)
+{
+    make_pair();
+    rig_add(&rig, C, 1, 1, 11, 0);
+    CORE(C)->self.id = rig.nodes[C].id = rig.nodes[B].id;
+    rig_follow(&rig, C, A, false);
+    cr_expect_not(streams(C));
+    cr_expect(streams(B), "who is there stays");
+    cr_expect(strstr(CORE(C)->replica.error, "copied directory"), "%s", CORE(C)->replica.error);
+}
+
+Test(core, a_superseded_primary_whose_log_is_a_beginning_follows)
+{
+    make_pair();
+    rig.tracing = true;
+    rig_promote(&rig, B, 33);
+    rig_pass(&rig, 2000);
+    cr_expect_eq(rig.nodes[A].stepped_down, 1);
+    cr_expect_eq(rig.nodes[A].following, 1);
+    cr_expect_eq(core_role(CORE(A)), NODE_REPLICA);
+    cr_expect(streams(A));
+    rig_write(&rig, B, "from the new primary");
+    cr_expect_eq(CORE(A)->self.end, CORE(B)->self.end);
+    cr_expect_eq(CORE(B)->primary.sync_full, 0, "without a snapshot");
+}
+
+Test(core, a_superseded_primary_with_writes_of_its_own_is_fenced)
+{
+    make_pair();
+    rig_cut(&rig, B, CORE(B)->replica.conn);
+    rig.nodes[A].deaf = true;
+    rig_write(&rig, A, "nobody has this");
+    rig_promote(&rig, B, 33);
+    rig_write(&rig, B, "another way");
+    rig.nodes[A].deaf = false;
+    rig_pass(&rig, 10000);
+    cr_expect_eq(rig.nodes[A].fenced, 1);
+    cr_expect_eq(core_role(CORE(A)), NODE_FENCED);
+    cr_expect_eq(rig.nodes[A].following, 0);
+
+    rig_follow(&rig, A, B, true);
+    cr_expect(streams(A), "an operator's word ends it");
+    cr_expect_eq(rig.nodes[A].salvaged, 1);
+    cr_expect_eq(core_role(CORE(A)), NODE_REPLICA);
+}
+
+Test(core, a_sibling_follows_the_promoted_one_by_itself)
+{
+    make_pair();
+    rig_add(&rig, C, 0, 0, 0, 0);
+    rig_follow(&rig, C, A, false);
+    rig_write(&rig, A, "second");
+    cr_assert(streams(C));
+    rig.nodes[A].deaf = true;
+    rig_cut(&rig, B, CORE(B)->replica.conn);
+    rig_cut(&rig, C, CORE(C)->replica.conn);
+    rig_promote(&rig, B, 33);
+    rig_pass(&rig, 2000);
+    cr_expect(streams(C));
+    cr_expect(node_id_eq(&CORE(C)->replica.target.id, &rig.nodes[B].id));
+    cr_expect_eq(rig.nodes[C].following, 1);
+    cr_expect_eq(CORE(B)->primary.sync_full, 0);
+}
+
+Test(core, a_hello_of_a_higher_epoch_makes_nobody_step_down)
+{
+    rig_add(&rig, A, 1, 1, 11, 100);
+    rig_start_primary(&rig, A);
+    rig_add(&rig, B, 1, UINT64_C(1) << EPOCH_RANK_SHIFT, 33, 100);
+    rig_follow(&rig, B, A, false);
+    cr_expect_not(streams(B));
+    cr_expect_eq(rig.nodes[A].stepped_down, 0);
+    cr_expect_eq(core_role(CORE(A)), NODE_PRIMARY);
+}
+
+Test(core, restarts_never_outrank_a_promotion)
+{
+    cr_expect_gt(epoch_next_rank(1), 60000);
+    cr_expect_gt(epoch_rank(epoch_next_rank(65535)), epoch_rank(65535));
+    cr_expect_eq(epoch_rank(epoch_next_rank(7) + 1), epoch_rank(epoch_next_rank(7)));
+}
+
+Test(core, a_primary_that_starts_asks_its_peers_first)
+{
+    make_pair();
+    const struct node_peer peer = {.id = rig.nodes[B].id, .host = "b", .port = 7001};
+    struct facts self = {0};
+    facts_copy(&self, &CORE(A)->self);
+    rig.nodes[B].deaf = true;
+    rig_restart_primary(&rig, A, &self, &peer);
+    facts_free(&self);
+    cr_expect_eq(rig.nodes[A].confirmed, 1, "a peer that cannot be reached is not waited for");
+    cr_expect_not(rig.nodes[A].fetched);
+}
+
+Test(core, a_primary_that_lost_its_tail_fetches_it_from_a_replica)
+{
+    make_pair();
+    const struct node_peer peer = {.id = rig.nodes[B].id, .host = "b", .port = 7001};
+    struct facts before = {0};
+    facts_copy(&before, &CORE(A)->self);
+    rig_write(&rig, A, "lost");
+    const struct epoch restarted = {.number = 2, .id = 12, .start = before.end, .crc = before.end_crc};
+    cr_assert_eq(history_add(&before.history, &restarted), ERR_OK);
+    rig_restart_primary(&rig, A, &before, &peer);
+    facts_free(&before);
+    rig_pass(&rig, 2000);
+    cr_expect_eq(rig.nodes[A].confirmed, 1);
+    cr_expect(rig.nodes[A].fetched);
+    cr_expect_eq(CORE(A)->self.end, CORE(B)->self.end);
+    cr_expect(memmem(rig.nodes[A].data.p, rig.nodes[A].data.len, "lost", 4));
+}
+
+Test(core, silence_ends_a_link_and_it_is_dialed_again)
+{
+    make_pair();
+    rig.wire_count = 0; /* nothing arrives any more, nobody is told */
+    rig.nodes[A].deaf = true;
+    rig_pass(&rig, 11000);
+    cr_expect_not(streams(B));
+    cr_expect_eq(primary_find(CORE(A), &rig.nodes[B].id), NULL);
+    rig.nodes[A].deaf = false;
+    rig_pass(&rig, 2000);
+    cr_expect(streams(B));
+}
+
+Test(core, a_follower_that_does_not_take_its_log_costs_no_more_than_its_queue)
+{
+    make_pair();
+    rig.nodes[A].holds_queue = true;
+    char big[30000];
+    memset(big, 'x', sizeof big);
+    big[sizeof big - 1] = '\0';
+    for (unsigned i = 0; i < 20; i++) rig_write(&rig, A, big);
+    const struct follower *f = primary_find(CORE(A), &rig.nodes[B].id);
+    cr_assert(f);
+    cr_expect_lt(f->queued, CORE(A)->set.queue_bytes + FRAME_PAYLOAD_MAX + 1000);
+    cr_expect_lt(f->next, CORE(A)->self.end);
+    rig.nodes[A].holds_queue = false;
+    rig_pass(&rig, 3000);
+    cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
+}
+
+Test(core, a_replica_that_applies_slowly_reads_no_further)
+{
+    make_pair();
+    rig.nodes[B].applies = false;
+    char text[2000];
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    for (unsigned i = 0; i < 4; i++) rig_write(&rig, A, text);
+    cr_expect(CORE(B)->replica.paused);
+    rig_give(&rig, B, &(struct core_event){.kind = EVENT_PROGRESS, .applied = CORE(B)->self.end});
+    cr_expect_not(CORE(B)->replica.paused);
+}
+
+Test(core, a_piece_of_log_that_does_not_fit_ends_the_link)
+{
+    make_pair();
+    Relevo__LogBytes body = RELEVO__LOG_BYTES__INIT;
+    Relevo__Message m = RELEVO__MESSAGE__INIT;
+    body.offset = CORE(B)->self.end + 1;
+    m.body_case = RELEVO__MESSAGE__BODY_LOG_BYTES;
+    m.log_bytes = &body;
+    rig_give(&rig, B,
+             &(struct core_event){
+                 .kind = EVENT_MESSAGE, .conn = CORE(B)->replica.conn, .message = &m, .payload = SPAN("x")});
+    cr_expect_not(streams(B));
+    cr_expect(strstr(CORE(B)->replica.error, "does not fit"));
+}
