@@ -15,7 +15,7 @@ static void clients(struct world *w, void *what)
     node_write(w, any_node(w));
     if (sim_chance(w, 5))
         for (unsigned i = 0; i < 30; i++) node_write(w, &w->nodes[i % w->node_count]);
-    sim_later(w, 5 + (int64_t)sim_random(w, 150), clients, NULL, what);
+    sim_later(w, 5 + (int64_t)sim_random(w, w->calm ? 2000 : 150), clients, NULL, what);
 }
 
 static void boot_again(struct world *w, void *what)
