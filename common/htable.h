@@ -39,12 +39,11 @@ struct htable_half {
 /* Only its owner's functions look inside; it is public to be embedded. */
 struct htable {
     const struct htable_kind *kind;
-    const uint8_t *hash_key;      /* HTABLE_KEY_BYTES, borrowed, outlives the table */
-    uint64_t count;               /* items */
-    uint64_t chained;             /* buckets that hang behind others */
+    const uint8_t *hash_key;       /* HTABLE_KEY_BYTES, borrowed, outlives the table */
+    uint64_t count;                /* items */
+    uint64_t chained;              /* buckets that hang behind others */
     struct htable_half live, next; /* next is in use during a resize: positions below `boundary` are there */
-    uint64_t boundary;            /* a position; 0 when no resize is under way */
-    bool paused;                  /* no resize step while a caller holds slots */
+    uint64_t boundary;             /* a position; 0 when no resize is under way */
 };
 
 /* A place in the table; valid until the next insert or remove. */
@@ -61,11 +60,10 @@ static inline uint64_t htable_position(uint64_t hash) { return hash >> (64 - HTA
 void *htable_find(const struct htable *t, uint64_t hash, struct span key);
 struct htable_slot *htable_find_slot(struct htable *t, uint64_t hash, struct span key);
 
-/* Fetch the bucket of @hash into the cache, for callers that know several keys ahead. */
-void htable_prefetch(const struct htable *t, uint64_t hash);
-
-/* Add an item whose key is not in the table. Does a bounded step of a resize, as removal does. */
+/* Add an item whose key is not in the table, without a mark or with @mark. Does a bounded step of a resize, as removal
+ * does. */
 void htable_insert(struct htable *t, uint64_t hash, void *item);
+void htable_insert_marked(struct htable *t, uint64_t hash, void *item, bool mark);
 
 /* Take the item out and give it to the caller; NULL if there is none. */
 void *htable_remove(struct htable *t, uint64_t hash, struct span key);

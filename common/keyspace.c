@@ -329,10 +329,8 @@ static void replace(struct db *d, struct htable_slot *slot, struct entry *e)
 
 static void insert(struct db *d, uint64_t hash, struct entry *e)
 {
-    htable_insert(&d->table, hash, e);
-    if (!has_expiry(e)) return;
-    htable_slot_mark(must_find_slot(d, hash, entry_key(e)), true);
-    d->expires++;
+    htable_insert_marked(&d->table, hash, e, has_expiry(e));
+    d->expires += has_expiry(e);
 }
 
 struct entry *db_put(struct db *d, struct span key, const struct value *v, int64_t expiry)

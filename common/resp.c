@@ -41,8 +41,7 @@ static enum header header_rest(struct resp_parser *p, struct span line, size_t m
 }
 
 /* The number in the header line at the front of @line, whose first byte was looked at by the caller. */
-static inline enum header header_read(struct resp_parser *p, struct span line, size_t max, int64_t *v,
-                                      size_t *used)
+static inline enum header header_read(struct resp_parser *p, struct span line, size_t max, int64_t *v, size_t *used)
 {
     enum { FAST_DIGITS = 9 }; /* longer numbers are rare */
     const char *at = line.p + 1;
@@ -88,20 +87,15 @@ static void forget(struct resp_parser *p)
     }
 }
 
-static enum resp_status read_array_header(struct resp_parser *p, struct span in,
-                                          const struct resp_limits *limits)
+static enum resp_status read_array_header(struct resp_parser *p, struct span in, const struct resp_limits *limits)
 {
     int64_t n;
     size_t used;
     switch (header_read(p, in, limits->max_inline, &n, &used)) {
-    case HEADER_NUMBER:
-        break;
-    case HEADER_INCOMPLETE:
-        return RESP_INCOMPLETE;
-    case HEADER_TOO_LONG:
-        return bad(p, "too big mbulk count string");
-    case HEADER_INVALID:
-        return bad(p, "invalid multibulk length");
+    case HEADER_NUMBER: break;
+    case HEADER_INCOMPLETE: return RESP_INCOMPLETE;
+    case HEADER_TOO_LONG: return bad(p, "too big mbulk count string");
+    case HEADER_INVALID: return bad(p, "invalid multibulk length");
     }
     if (n > (int64_t)limits->max_args)
         return bad(p, limits->unauthenticated && n <= INT32_MAX ? "unauthenticated multibulk length"
@@ -173,26 +167,18 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 /* The byte that the escape sequence behind a backslash stands for; steps over it. */
 static char unescape(struct cursor *c)
 {
     const char kind = *c->at++;
     switch (kind) {
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    case 'b':
-        return '\b';
-    case 'a':
-        return '\a';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    case 'b': return '\b';
+    case 'a': return '\a';
     case 'x':
         if (cursor_left(c) >= 2 && hex_digit(c->at[0]) >= 0 && hex_digit(c->at[1]) >= 0) {
             const char v = (char)(hex_digit(c->at[0]) * 16 + hex_digit(c->at[1]));
@@ -200,8 +186,7 @@ static char unescape(struct cursor *c)
             return v;
         }
         return kind;
-    default:
-        return kind;
+    default: return kind;
     }
 }
 
@@ -211,10 +196,8 @@ static bool unquote(struct cursor *c, char quote, struct buf *to)
     while (cursor_left(c)) {
         const char ch = *c->at++;
         if (ch == quote) return cursor_left(c) == 0 || is_space(*c->at);
-        if (ch != '\\' || cursor_left(c) == 0 || (quote == '\'' && *c->at != '\''))
-            buf_add_char(to, ch);
-        else
-            buf_add_char(to, unescape(c));
+        if (ch != '\\' || cursor_left(c) == 0 || (quote == '\'' && *c->at != '\'')) buf_add_char(to, ch);
+        else buf_add_char(to, unescape(c));
     }
     return false;
 }

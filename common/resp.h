@@ -26,7 +26,7 @@ enum resp_status {
     RESP_REQUEST,    /* one whole request; *used bytes were taken */
     RESP_INCOMPLETE, /* more bytes are needed; nothing was taken; *want says how many bytes in all would
                         surely help */
-    RESP_BAD, /* protocol error; the reply's text ("ERR ...") is in `error`; the connection is to be closed */
+    RESP_BAD,        /* protocol error; the reply's text ("ERR ...") is in `error`; the connection is to be closed */
 };
 
 /* Zero-initialised is a parser at the start of a request. */
@@ -51,10 +51,7 @@ enum resp_status resp_parse(struct resp_parser *p, struct span in, const struct 
                             struct request *request, size_t *used, size_t *want);
 
 /* An incomplete request was begun: the bytes behind it must be kept. */
-static inline bool resp_parser_midway(const struct resp_parser *p)
-{
-    return p->total_args || p->scanned_bytes;
-}
+static inline bool resp_parser_midway(const struct resp_parser *p) { return p->total_args || p->scanned_bytes; }
 
 void resp_parser_free(struct resp_parser *p);
 

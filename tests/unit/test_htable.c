@@ -12,14 +12,8 @@ struct thing {
     char text[12];
 };
 
-static struct span thing_key(const void *item)
-{
-    return span_str(((const struct thing *)item)->text);
-}
-static void thing_free(void *item)
-{
-    mem_free(item);
-}
+static struct span thing_key(const void *item) { return span_str(((const struct thing *)item)->text); }
+static void thing_free(void *item) { mem_free(item); }
 
 static const struct htable_kind things = {thing_key, thing_free};
 static const uint8_t hash_key[HTABLE_KEY_BYTES] = {3, 1, 4, 1, 5, 9, 2, 6};
@@ -47,11 +41,13 @@ static struct span text_of(unsigned number, char *to, size_t room)
     return span_of(to, (size_t)snprintf(to, room, "%u", number));
 }
 
-static void add(struct htable *t, unsigned number)
+static void add_marked(struct htable *t, unsigned number, bool mark)
 {
     struct thing *x = thing_new(number);
-    htable_insert(t, htable_hash(t, thing_key(x)), x);
+    htable_insert_marked(t, htable_hash(t, thing_key(x)), x, mark);
 }
+
+static void add(struct htable *t, unsigned number) { add_marked(t, number, false); }
 
 static bool has(const struct htable *t, unsigned number)
 {
@@ -102,8 +98,7 @@ static void full_scan(const struct htable *t, bool marked_only, struct census *c
 {
     *c = (struct census){0};
     uint64_t at = 0;
-    while ((at = htable_scan(t, at, marked_only, count_one, c))) {
-    }
+    while ((at = htable_scan(t, at, marked_only, count_one, c))) {}
 }
 
 Test(htable, behaves_as_a_set_of_keys_under_random_changes)
@@ -113,8 +108,7 @@ Test(htable, behaves_as_a_set_of_keys_under_random_changes)
     htable_init(&t, &things, hash_key);
     uint64_t seed = 42, count = 0;
     for (unsigned step = 0; step < 60000; step++) {
-        /* Waves: mostly inserts, then mostly removals, so that the table grows and shrinks again and again.
-         */
+        /* Waves: mostly inserts, then mostly removals, so that the table grows and shrinks again and again. */
         const bool growing = step / 6000 % 2 == 0;
         const unsigned n = (unsigned)(next_random(&seed) % KEYS), what = (unsigned)(next_random(&seed) % 10);
         cr_assert_eq(has(&t, n), model[n]);
@@ -126,11 +120,11 @@ Test(htable, behaves_as_a_set_of_keys_under_random_changes)
             model[n] = marks[n] = false;
             count--;
         } else if (!model[n] && (growing || what == 1)) {
-            add(&t, n);
+            marks[n] = what == 2;
+            add_marked(&t, n, marks[n]);
             model[n] = true;
             count++;
         }
-        if (what == 2) t.paused = next_random(&seed) % 4 == 0;
         if (what == 3) (void)htable_resize_step(&t, 3);
         cr_assert_eq(t.count, count);
         if (step % 50 == 0) htable_check(&t);
@@ -203,10 +197,8 @@ Test(htable, what_is_present_during_a_whole_scan_is_visited_once_across_resizes)
             for (unsigned i = 0; i < 40; i++) {
                 const unsigned n = (unsigned)(next_random(&random) % KEYS);
                 if (stays[n]) continue;
-                if (in[n] && seed % 3 != 0)
-                    in[n] = !drop(&t, n);
-                else if (!in[n] && seed % 3 != 1)
-                    add(&t, n), in[n] = true;
+                if (in[n] && seed % 3 != 0) in[n] = !drop(&t, n);
+                else if (!in[n] && seed % 3 != 1) add(&t, n), in[n] = true;
             }
         } while (at);
         htable_check(&t);
@@ -224,8 +216,7 @@ Test(htable, a_random_item_is_drawn_uniformly_also_in_the_middle_of_a_resize)
     htable_init(&t, &things, hash_key);
     cr_assert_null(htable_random(&t, next_random, &random));
     for (unsigned n = 0; n < ITEMS; n++) add(&t, n);
-    while (htable_resize_step(&t, 100)) {
-    }
+    while (htable_resize_step(&t, 100)) {}
     for (unsigned part = 0; part < 3; part++) {
         static unsigned drawn[ITEMS];
         memset(drawn, 0, sizeof drawn);

@@ -5,8 +5,7 @@
 #include "common/num.h"
 #include "common/resp.h"
 
-static const struct resp_limits limits = {
-    .max_args = INT32_MAX, .max_bulk = 512u << 20, .max_inline = 64 << 10};
+static const struct resp_limits limits = {.max_args = INT32_MAX, .max_bulk = 512u << 20, .max_inline = 64 << 10};
 
 /* Everything that @in asks for, written as one line per request; "!text" for a protocol error, "~" for a
  * rest. The input is handed over in pieces: up to @split first, then all; and it lies elsewhere the second
@@ -61,11 +60,10 @@ static void expect(struct span in, const char *told)
 
 Test(resp, a_pipeline_gives_the_same_requests_wherever_it_is_cut)
 {
-    expect(
-        SPAN("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$13\r\nab\r\n*1\r\n$"
-             "1\r\nx\r\nPING\r\n*0\r\n\r\n"
-             "*1\r\n$10\r\n0123456789\r\nget \"a b\"\r\n"),
-        "[3:GET][1:k]\n[3:SET][0:][13:ab\r\n*1\r\n$1\r\nx]\n[4:PING]\n\n\n[10:0123456789]\n[3:get][3:a b]\n");
+    expect(SPAN("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$13\r\nab\r\n*1\r\n$"
+                "1\r\nx\r\nPING\r\n*0\r\n\r\n"
+                "*1\r\n$10\r\n0123456789\r\nget \"a b\"\r\n"),
+           "[3:GET][1:k]\n[3:SET][0:][13:ab\r\n*1\r\n$1\r\nx]\n[4:PING]\n\n\n[10:0123456789]\n[3:get][3:a b]\n");
 }
 
 Test(resp, half_a_request_is_kept_for_later)
