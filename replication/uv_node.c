@@ -228,6 +228,7 @@ void node_stepped_down(struct node *n) { mail_put(&n->to_link, letter_new(LETTER
 size_t node_acked(struct node *n, uint64_t offset)
 {
     size_t count = 0;
+    atomic_store(&n->acks_wanted, true);
     uv_mutex_lock(&n->mutex);
     for (size_t i = 0; i < n->status.follower_count; i++) {
         const struct node_follower_status *f = &n->status.followers[i];

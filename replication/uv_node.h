@@ -68,7 +68,8 @@ struct node_callbacks {
     /* The known peers changed: to be persisted with the manifest, and given to node_start() next time. */
     void (*peers_changed)(void *ctx, const struct node_peer *peers, size_t n);
 
-    /* Followers acknowledged something, or came or went: whoever waits (WAIT) counts again with node_acked(). */
+    /* Followers acknowledged something, or came or went, since node_acked() was called last: whoever waits (WAIT)
+     * counts again with it. */
     void (*acked)(void *ctx);
 
     /* One line for the server's log. */

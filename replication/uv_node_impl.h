@@ -27,7 +27,8 @@ struct node {
     /* Shared. */
     struct mailbox to_link, to_main;
     _Atomic uint64_t applied, durable;
-    uv_mutex_t mutex; /* for what follows */
+    atomic_bool acks_wanted; /* the main thread has counted and not been told of acknowledgements since */
+    uv_mutex_t mutex;        /* for what follows */
     uv_cond_t unfollowed;
     bool unfollow_done;
     struct node_status status;
@@ -42,7 +43,7 @@ struct node {
     struct todo todo;
     bool stepping; /* the todo list is being worked off */
     bool stepped;  /* something happened in this turn */
-    bool stopping;
+    bool stopping, acked;
     int64_t due_ms; /* what the timer is set to */
     struct feed *feeds;
     struct store *store;

@@ -146,7 +146,7 @@ static void for_main(struct node *n, struct todo_item *i)
         l->flag = i->check;
         letter_set_text(l, todo_string(&n->todo, i));
         break;
-    case TODO_ACKED: l = letter_new(LETTER_ACKED); break;
+    case TODO_ACKED: n->acked = true; return;
     default: assert(false && "not for the main thread"); return;
     }
     mail_put(&n->to_main, l);
@@ -406,6 +406,9 @@ static void on_prepare(uv_prepare_t *prepare)
         }
         n->stepped = false;
         publish(n);
+        /* Told only after it is published, and only if the main thread counts: else each acknowledgement would wake it. */
+        if (n->acked && atomic_exchange(&n->acks_wanted, false)) mail_put(&n->to_main, letter_new(LETTER_ACKED));
+        n->acked = false;
     }
     set_timer(n, more);
 }

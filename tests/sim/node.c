@@ -203,7 +203,7 @@ static void main_todo(struct world *w, struct sim_node *n, const struct todo_ite
         if (w->verbose) printf("# %8.3f n%u: %s\n", (double)w->now_ms / 1000, n->index, todo_string(&n->todo, i));
         break;
     case TODO_ACKED: break;
-    default: assert(!"not for the main thread"); break;
+    default: assert(false && "not for the main thread"); break;
     }
 }
 
@@ -239,7 +239,7 @@ static void file_todo(struct world *w, struct sim_node *n, const struct todo_ite
     }
     case TODO_BASE_CLOSE: return;
     case TODO_SNAPSHOT_FINISH: e = send_errand(w, n, soon, snapshot_stored); break;
-    default: assert(!"not for files"); return;
+    default: assert(false && "not for files"); return;
     }
     e->conn = i->conn;
     e->offset = i->offset;
