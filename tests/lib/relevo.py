@@ -26,7 +26,7 @@ import tap
 RELEVO, REDIS = "relevo", "redis-server"
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Sanitizers and two busy cores make a server slow; a condition that is still false then never becomes true.
-PATIENCE_S = 120
+PATIENCE_S = 60
 
 _REPORT = re.compile(rb"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed)")
 _port_locks = []
