@@ -79,6 +79,8 @@ def test_layers():
             if not match:
                 continue
             target = match.group(1)
+            if target.endswith(".pb-c.h"):  # generated out of proto/
+                target = "proto/" + target
             if "/" not in target:
                 offences.append(f"{path}:{number}: name the folder of {target}")
             elif target.split("/")[0] not in LAYERS[layer]:
