@@ -206,6 +206,29 @@ def test_stale_primary_steps_back():
     tap.equal(replica("GET", "k"), b"new")
 
 
+def test_diverged_primary_is_fenced():
+    """A returning primary that holds writes which its successor lacks is fenced: it is read, but not written, until REPLICAOF."""
+    primary, replica = pair(appendfsync="always")
+    primary("SET", "both", "have it")
+    relevo.wait_equal_offsets(primary, replica)
+    replica.kill()
+    primary("SET", "only", "the old primary")
+    primary.kill()
+    replica.restart()
+    promote(replica)
+    replica("SET", "only", "the new primary")
+    primary.spawn()
+    primary.ready()
+    relevo.wait(lambda: primary.info("replication")["relevo_state"] == "fenced",
+                lambda: f"the old primary to be fenced: {primary.log()[-800:]}")
+    tap.equal(primary("GET", "only"), b"the old primary")
+    assert isinstance(primary.value("SET", "k", "v"), resp.Error)
+    assert f"REPLICAOF 127.0.0.1 {replica.port}" in primary.log(), primary.log()[-500:]
+    follow(primary, replica)
+    assert_equal_data(replica, primary)
+    tap.equal(primary("GET", "only"), b"the new primary")
+
+
 def test_replica_of_a_replica_command():
     """An old primary that is pointed at the new one becomes its replica and gets its data."""
     primary, replica = pair()
