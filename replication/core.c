@@ -180,7 +180,7 @@ void core_met_superior(struct core *c, const struct facts *facts, const char *ho
 {
     const bool higher = epoch_rank(facts_epoch(facts)) > epoch_rank(facts_epoch(&c->self));
     if (!higher || facts->role != NODE_PRIMARY || !lineage_eq(&facts->history.lineage, &c->self.history.lineage) ||
-        c->state == CORE_REPLICA || c->state == CORE_STEPPING)
+        c->state == CORE_REPLICA || c->state == CORE_STEPPING || c->standing)
         return;
     if (c->state == CORE_FENCED && facts_epoch(facts) <= facts_epoch(&c->superior.facts)) return; /* known */
     if (c->state == CORE_FETCHING) replica_unfollow(c);
@@ -199,7 +199,7 @@ void core_met_superior(struct core *c, const struct facts *facts, const char *ho
 /* The main thread accepts no writes any more, and our log is at rest. */
 static void stepped_down(struct core *c)
 {
-    if (c->state != CORE_STEPPING) return;
+    if (c->state != CORE_STEPPING || c->standing) return;
     const struct superior *s = &c->superior;
     if (core_is_rejoin(c, &s->facts)) {
         move(c, CORE_REPLICA);
@@ -231,6 +231,7 @@ static struct verdict judge(const struct core *c, const struct facts *f)
     if (epoch_rank(theirs) < epoch_rank(ours) || (epoch_rank(theirs) == epoch_rank(ours) && theirs < ours))
         return (struct verdict){RELEVO__REASON__REASON_STALE_EPOCH, "your epoch is over: I know of a higher one", 0,
                                 0};
+    if (c->standing) return (struct verdict){RELEVO__REASON__REASON_NOT_READY, "I am being promoted", 0, 0};
     if (c->state != CORE_REPLICA) {
         if (epoch_rank(theirs) > epoch_rank(ours)) return (struct verdict){.superior = true};
         return (struct verdict){RELEVO__REASON__REASON_CONFLICT, "I am primary too, in an epoch of the same rank", 0,
@@ -346,6 +347,7 @@ static void probe(struct core *c)
 static void promoted(struct core *c, const struct facts *log, bool starting)
 {
     const uint64_t rank = epoch_rank(facts_epoch(log));
+    c->standing = false;
     if ((c->state == CORE_STEPPING || c->state == CORE_FENCED) &&
         rank <= epoch_rank(facts_epoch(&c->superior.facts))) {
         core_set_log(c, log); /* the epoch of a fetch, opened while a superior was met: it does not count */
@@ -364,6 +366,7 @@ static void promoted(struct core *c, const struct facts *log, bool starting)
 
 static void follow(struct core *c, const struct core_event *ev)
 {
+    c->standing = false;
     herald_stop(c);
     move(c, CORE_REPLICA);
     replica_follow(c, ev->text, ev->port, ev->flag);
@@ -397,6 +400,7 @@ static void main_event(struct core *c, const struct core_event *ev)
     case EVENT_FOLLOW: follow(c, ev); break;
     case EVENT_UNFOLLOW:
         if (c->state == CORE_REPLICA) replica_unfollow(c);
+        c->standing = true;
         break;
     case EVENT_PROMOTED: promoted(c, ev->facts, ev->flag); break;
     case EVENT_SUBMIT: submit(c, ev->chunk); break;

@@ -108,6 +108,7 @@ struct core {
     struct herald herald;
     struct visitor visitors[CORE_VISITORS];
     struct superior superior;
+    bool standing; /* the main thread is about to promote us: we follow nobody, and step down before nobody */
     uint64_t probe_until_ms;
     uint32_t last_conn;
     uint64_t random;

@@ -41,6 +41,7 @@ struct letter {
     bool flag;
     int fd;
     uint64_t number;
+    uint64_t word;       /* how many times the main thread had said whom to follow when this was decided */
     struct chunk *chunk; /* a reference */
     struct node_peer peer;
     struct position position;

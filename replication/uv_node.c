@@ -21,9 +21,18 @@ void node_read_log(struct log *log, struct facts *f)
 
 /* ---- Mail from the link thread ---- */
 
+/* What was decided about roles before an operator's last word reached the link thread counts no more. */
+static bool overtaken(const struct node *n, const struct letter *l)
+{
+    const bool about_roles = l->kind == LETTER_CONFIRMED || l->kind == LETTER_STEP_DOWN ||
+                             l->kind == LETTER_FOLLOWING || l->kind == LETTER_FENCED;
+    return about_roles && l->word != n->words;
+}
+
 static void deliver(struct node *n, struct letter *l)
 {
     const struct node_callbacks *cb = &n->callbacks;
+    if (overtaken(n, l)) return;
     switch (l->kind) {
     case LETTER_RECEIVED:
         cb->received(n->ctx, l->chunk);
@@ -161,6 +170,7 @@ void node_follow(struct node *n, const char *host, uint16_t port, bool take_any)
     (void)snprintf(l->peer.host, sizeof l->peer.host, "%s", host);
     l->peer.port = port;
     l->flag = take_any;
+    l->word = ++n->words;
     mail_put(&n->to_link, l);
 }
 

@@ -113,8 +113,9 @@ void node_adopt(struct node *n, int fd, struct span read);
  * lineage or a longer history of our own may be replaced (once). */
 void node_follow(struct node *n, const char *host, uint16_t port, bool take_any);
 
-/* Stop following. When this returns, everything that had been received was delivered by callbacks from inside this
- * call, and nothing more comes. The node serves on as it was; to be primary it needs node_promoted(). */
+/* Stop following, in order to be promoted. When this returns, everything that had been received was delivered by
+ * callbacks from inside this call, and nothing more comes: until node_promoted() or node_follow() the node follows nobody
+ * and steps down before nobody. */
 void node_unfollow(struct node *n);
 
 /* The least epoch number that a promotion takes (for log_open_epoch()). Numbers have a rank (their upper bits): a

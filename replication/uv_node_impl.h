@@ -23,6 +23,7 @@ struct node {
     struct log *log;
     char *dir;
     uv_thread_t thread;
+    uint64_t words; /* times that the main thread has said whom to follow; its own */
 
     /* Shared. */
     struct mailbox to_link, to_main;
@@ -45,6 +46,7 @@ struct node {
     bool stepped;  /* something happened in this turn */
     bool stopping, acked;
     int64_t due_ms; /* what the timer is set to */
+    uint64_t words_heard;
     struct feed *feeds;
     struct store *store;
 };

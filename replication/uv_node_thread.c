@@ -8,6 +8,7 @@
 enum { SWEEP_MS = 1000, ROUNDS = 16 };
 
 static void work_off(struct node *n);
+static void publish(struct node *n);
 
 /* Give the core one event and do what it lists. */
 static void step(struct node *n, const struct core_event *ev)
@@ -149,6 +150,7 @@ static void for_main(struct node *n, struct todo_item *i)
     case TODO_ACKED: n->acked = true; return;
     default: assert(false && "not for the main thread"); return;
     }
+    l->word = n->words_heard;
     mail_put(&n->to_main, l);
 }
 
@@ -254,6 +256,7 @@ static void stop(struct node *n)
 static void unfollow(struct node *n)
 {
     step(n, &(struct core_event){.kind = EVENT_UNFOLLOW});
+    publish(n); /* node_next_epoch() goes by it */
     uv_mutex_lock(&n->mutex);
     n->unfollow_done = true;
     uv_cond_signal(&n->unfollowed);
@@ -272,6 +275,7 @@ static void read_letter(struct node *n, struct letter *l)
     switch (l->kind) {
     case LETTER_FOLLOW:
         ev.kind = EVENT_FOLLOW;
+        n->words_heard = l->word;
         ev.text = l->peer.host;
         ev.port = l->peer.port;
         break;

@@ -128,7 +128,8 @@ static void on_confirmed(void *ctx, bool fetched)
     struct errmsg m = {{0}};
     if (fetched) {
         logger_line(s->logger, LOGGER_NOTICE, "Fetched from a peer what this node's own log had lost");
-        if (journal_open_epoch(s, node_next_epoch(s->nodes.node), &m)) die_of_log(s, "Cannot open an epoch", &m);
+        /* A restart, not a promotion: the epoch stays in its rank. */
+        if (journal_open_epoch(s, 0, &m)) die_of_log(s, "Cannot open an epoch", &m);
         node_promoted(s->nodes.node);
     }
     s->nodes.waiting = false;

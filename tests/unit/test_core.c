@@ -173,6 +173,23 @@ Test(core, a_sibling_follows_the_promoted_one_by_itself)
     cr_expect_eq(CORE(B)->primary.sync_full, 0);
 }
 
+Test(core, a_node_that_is_about_to_be_promoted_follows_nobody)
+{
+    make_pair();
+    rig_add(&rig, C, 0, 0, 0, 0);
+    rig_follow(&rig, C, A, false);
+    cr_assert(streams(C));
+    rig_give(&rig, C, &(struct core_event){.kind = EVENT_UNFOLLOW});
+    rig_promote(&rig, B, 33);
+    rig_pass(&rig, 5000);
+    cr_expect_eq(rig.nodes[C].following, 0);
+    cr_expect_eq(CORE(C)->replica.state, REPLICA_IDLE);
+    rig_promote(&rig, C, 44);
+    cr_expect_eq(core_role(CORE(C)), NODE_PRIMARY);
+    rig_pass(&rig, 5000);
+    cr_expect_eq(rig.nodes[B].stepped_down, 1, "it had heard of the other promotion, and outranks it");
+}
+
 Test(core, a_hello_of_a_higher_epoch_makes_nobody_step_down)
 {
     rig_add(&rig, A, 1, 1, 11, 100);
