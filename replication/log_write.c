@@ -20,6 +20,9 @@ _Static_assert(GROUP_MAX <= IOV_MAX, "one writev takes a whole group");
 
 static bool keeps(const struct log *log) { return atomic_load(&log->policy) != LOG_SYNC_NO; }
 
+/* Also after a change to `no`, once more: for what is still kept. */
+static bool syncs(const struct log *log) { return keeps(log) || log->unsynced.count > 0; }
+
 static void notify(struct log *log)
 {
     if (log->o.notify) log->o.notify(log->o.context);
@@ -63,6 +66,7 @@ void log_begin_at(struct log *log, uint64_t offset, uint32_t crc)
     atomic_store(&log->written, offset);
     atomic_store(&log->durable, offset);
     atomic_store(&log->unsynced_since_ms, 0);
+    notify(log);
 }
 
 /* The first @n pending chunks were written. */
@@ -74,7 +78,8 @@ static void move_written(struct log *log, size_t n)
         struct chunk *c = chunk_row_pop(&log->pending);
         offset = chunk_end(c);
         crc = c->crc;
-        if (!keeps(log)) {
+        /* Behind one that is kept all are, whatever the policy is by now: written anew, they must have no gap. */
+        if (!keeps(log) && log->unsynced.count == 0) {
             chunk_unref(c);
             continue;
         }
@@ -291,13 +296,12 @@ void log_settle(struct log *log)
         return;
     }
     if (log_flush(log, &m)) return;
-    const int policy = atomic_load(&log->policy);
-    if (policy == LOG_SYNC_ALWAYS || (policy == LOG_SYNC_EVERYSEC && log->sync_due_us && now >= log->sync_due_us))
-        (void)log_flush_sync(log, &m);
+    const bool due = syncs(log) && log->sync_due_us && now >= log->sync_due_us;
+    if (due || atomic_load(&log->policy) == LOG_SYNC_ALWAYS) (void)log_flush_sync(log, &m);
 }
 
 int64_t log_due_us(const struct log *log)
 {
     if (log->failed) return log->retry_due_us;
-    return atomic_load(&log->policy) == LOG_SYNC_NO ? 0 : log->sync_due_us;
+    return syncs(log) ? log->sync_due_us : 0;
 }

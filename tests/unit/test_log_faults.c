@@ -177,6 +177,72 @@ Test(log_faults, the_log_recovers_by_itself_when_the_disk_does)
     kit_end(&k);
 }
 
+Test(log_faults, a_write_that_fails_after_syncing_was_switched_off_leaves_no_gap)
+{
+    struct kit k;
+    struct faults f = {.at = -1, .length = 1, .number = ENOSPC};
+    struct io_ops io = faulty(&f);
+    kit_init(&k);
+    k.options.io = &io;
+    k.options.sync = LOG_SYNC_EVERYSEC;
+    kit_begin(&k);
+    set_numbered(&k, 0);
+    while (log_written(k.log) < log_end(k.log)) sched_yield();
+    log_set_sync(k.log, LOG_SYNC_NO);
+    set_numbered(&k, 1);
+    while (log_written(k.log) < log_end(k.log)) sched_yield();
+    atomic_store(&f.calls, 0);
+    atomic_store(&f.at, 0);
+    set_numbered(&k, 2);
+    while (log_written(k.log) < log_end(k.log)) sched_yield();
+    kit_close(&k);
+    expect_all(&k, 3, 3, "");
+    kit_end(&k);
+}
+
+Test(log_faults, what_was_written_before_syncing_was_switched_off_is_synced_all_the_same)
+{
+    struct kit k;
+    kit_init(&k);
+    k.options.sync = LOG_SYNC_EVERYSEC;
+    kit_begin(&k);
+    set_numbered(&k, 0);
+    while (log_written(k.log) < log_end(k.log)) sched_yield();
+    log_set_sync(k.log, LOG_SYNC_NO);
+    while (log_durable(k.log) < log_end(k.log)) sched_yield();
+    kit_end(&k);
+}
+
+static void count_news(void *context) { atomic_fetch_add((atomic_int *)context, 1); }
+
+Test(log_faults, an_install_that_ends_a_failure_says_so)
+{
+    struct kit k;
+    struct faults f = {.at = -1, .length = INT32_MAX / 2, .number = ENOSPC};
+    struct io_ops io = faulty(&f);
+    struct history h = {.lineage = {{42}}};
+    atomic_int news = 0;
+    cr_assert_eq(history_add(&h, &(struct epoch){.number = 3, .id = 333}), ERR_OK);
+    const struct position p = {.epoch = 3, .offset = 5000, .crc = 77};
+    kit_init(&k);
+    k.options.io = &io;
+    k.options.notify = count_news;
+    k.options.context = &news;
+    kit_begin(&k);
+    kit_write(&k, "received.rdb", SPAN("received."));
+    atomic_store(&f.calls, 0);
+    atomic_store(&f.at, 0);
+    set_numbered(&k, 0);
+    cr_assert_neq(log_sync(k.log, &k.m), ERR_OK);
+    atomic_store(&f.at, -1);
+    atomic_store(&news, 0);
+    cr_assert_eq(log_install_base(k.log, kit_path(&k, "received.rdb"), &p, &h, false, &k.m), ERR_OK, "%s", k.m.text);
+    cr_expect_not(log_failed(k.log, &k.m));
+    cr_expect_gt(atomic_load(&news), 0);
+    history_free(&h);
+    kit_end(&k);
+}
+
 Test(log_faults, an_install_that_fails_leaves_the_old_data_and_the_snapshot)
 {
     for (int at = 0, calls = 1; at <= calls; at++) {
