@@ -99,7 +99,8 @@ void log_close(struct log *log);
 MUST_USE enum err log_open_epoch(struct log *log, uint64_t at_least, struct errmsg *m);
 
 /* A replica follows @history, of which its own log is a beginning (history_compare() says EQUAL or BEHIND;
- * epochs that start behind our end are taken as well). Persisted on return. Errors: ERR_DIVERGED */
+ * epochs that start behind our end are taken as well). Persisted on return or, if the disk fails now, before any
+ * byte that is written after it (log_failed()). Errors: ERR_DIVERGED */
 MUST_USE enum err log_adopt_history(struct log *log, const struct history *history, struct errmsg *m);
 
 /* Start over from a snapshot that was received: @file (complete, in RDB format, fsynced, on the same file

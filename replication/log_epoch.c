@@ -9,7 +9,20 @@ struct new_history {
     const struct history *history;
     uint64_t epoch_seen, start;
     uint32_t crc;
+    bool may_wait; /* for a disk that fails now: see defer() */
 };
+
+/* The disk does not take an adopted history. A replica need not stop for that: in the failed state nothing more is
+ * written, and the manifest that ends that state is the one that names this history too. */
+static enum err defer(struct log *log, const struct new_history *n, const struct errmsg *why)
+{
+    (void)pthread_mutex_lock(&log->view);
+    history_copy(&log->manifest.history, n->history);
+    log->manifest.epoch_seen = n->epoch_seen;
+    (void)pthread_mutex_unlock(&log->view);
+    log_fail_for_now(log, why);
+    return ERR_OK;
+}
 
 /* Log thread: what was appended so far is made durable first, so that no epoch starts behind what a power cut spares. */
 static enum err persist_history(struct log *log, void *context, struct errmsg *m)
@@ -18,8 +31,9 @@ static enum err persist_history(struct log *log, void *context, struct errmsg *m
     struct manifest next = {0};
     char *name = NULL;
     int fd = -1;
+    const bool may_wait = n->may_wait && log->fd >= 0;
     enum err e = log->fd >= 0 ? log_flush_sync(log, m) : ERR_OK;
-    if (e) return e;
+    if (e) return may_wait && !log->broken ? defer(log, n, m) : e;
     manifest_copy(&next, &log->manifest);
     history_copy(&next.history, n->history);
     next.epoch_seen = n->epoch_seen;
@@ -36,12 +50,13 @@ static enum err persist_history(struct log *log, void *context, struct errmsg *m
     }
     mem_free(name);
     manifest_free(&next);
-    return e;
+    return e && may_wait && !log->broken ? defer(log, n, m) : e;
 }
 
-static enum err take_history(struct log *log, struct history *h, uint64_t seen, struct errmsg *m)
+static enum err take_history(struct log *log, struct history *h, uint64_t seen, bool may_wait, struct errmsg *m)
 {
-    struct new_history n = {.history = h, .epoch_seen = seen, .start = log->chain.offset, .crc = log->chain.crc};
+    struct new_history n = {
+        .history = h, .epoch_seen = seen, .start = log->chain.offset, .crc = log->chain.crc, .may_wait = may_wait};
     const enum err e = log_run(log, persist_history, &n, m);
     if (!e) {
         history_copy(&log->history, h);
@@ -70,7 +85,7 @@ enum err log_open_epoch(struct log *log, uint64_t at_least, struct errmsg *m)
     const enum err added = history_add(&h, &epoch);
     assert(!added);
     (void)added;
-    const enum err e = take_history(log, &h, epoch.number, m);
+    const enum err e = take_history(log, &h, epoch.number, false, m);
     return e ? err_wrap(m, e, "cannot open epoch %" PRIu64, epoch.number) : ERR_OK;
 }
 
@@ -93,5 +108,5 @@ enum err log_adopt_history(struct log *log, const struct history *history, struc
         return err_set(m, ERR_DIVERGED, "the history does not fit our log at %" PRIu64, log->chain.offset);
     if (last->number > seen) seen = last->number;
     history_copy(&h, history);
-    return take_history(log, &h, seen, m);
+    return take_history(log, &h, seen, true, m);
 }

@@ -139,6 +139,8 @@ enum err log_flush_sync(struct log *log, struct errmsg *m);
 void log_settle(struct log *log);
 /* The failed state, without a way out. */
 void log_fail_for_good(struct log *log, const struct errmsg *why);
+/* The same until a new segment could be written; that is tried from then on. */
+void log_fail_for_now(struct log *log, const struct errmsg *why);
 /* When log_settle() is to be called again without anything new; 0: not before. */
 int64_t log_due_us(const struct log *log);
 /* Begin at @offset: nothing is pending, all is durable. */

@@ -159,6 +159,8 @@ static void enter_failed(struct log *log, const struct errmsg *why)
     if (news) notify(log);
 }
 
+void log_fail_for_now(struct log *log, const struct errmsg *why) { enter_failed(log, why); }
+
 void log_fail_for_good(struct log *log, const struct errmsg *why)
 {
     log->broken = true;

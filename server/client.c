@@ -388,6 +388,7 @@ void client_hold_reply(struct client *c, size_t mark, uint64_t position)
     if (position == 0) return;
     if (!held_any(&c->held)) {
         c->next_held = j->held;
+        if (j->held) j->held->prev_held = c;
         j->held = c;
     }
     held_add(&c->held, c->left + mark, position);
@@ -400,6 +401,12 @@ static size_t sendable(struct client *c)
     const uint64_t limit = held_release(&c->held, c->server->journal.committed, c->left + c->out.len);
     if (!held_any(&c->held)) journal_forget_client(c);
     return (size_t)(limit - c->left);
+}
+
+bool client_waits_for_log(struct client *c)
+{
+    (void)sendable(c);
+    return held_any(&c->held);
 }
 
 /* False: too slow a reader, closed. */

@@ -40,7 +40,7 @@ struct client {
     struct client *prev, *next;             /* all clients */
     struct client *prev_dirty, *next_dirty; /* clients.dirty */
     struct client *next_resumed;            /* clients.resumed */
-    struct client *next_held;               /* journal.held */
+    struct client *prev_held, *next_held;   /* journal.held */
     uint64_t id;
     unsigned flags;
     unsigned resp; /* 2 or 3 */
@@ -85,6 +85,9 @@ void client_flush(struct client *c);
 
 /* The reply that begins at byte @mark of `out` waits for the log to be committed up to @position (0: for its turn). */
 void client_hold_reply(struct client *c, size_t mark, uint64_t position);
+
+/* Whether replies of it wait for the log still. */
+bool client_waits_for_log(struct client *c);
 
 /* Execute no more of its requests until client_unblock(), which goes on with those that came meanwhile. */
 void client_block(struct client *c);

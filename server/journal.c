@@ -43,20 +43,17 @@ static void check_failure(struct server *s)
     j->failed = failed;
 }
 
-/* Bound what waits for a slow disk, by reading less. */
+/* Bound what waits for a slow disk: a primary reads less from its clients, a replica (nodes_progress()) from its
+ * primary. Where writes are refused anyway, clients may go on reading. */
 static void check_backlog(struct server *s)
 {
     struct journal *j = &s->journal;
     const uint64_t backlog = log_backlog(j->log);
-    if (!j->choked && backlog > CHOKE_BYTES) {
-        j->choked = true;
-        log_notify_written(j->log, true);
-        clients_pause(s, true);
-    } else if (j->choked && backlog < CHOKE_BYTES / 2) {
-        j->choked = false;
-        log_notify_written(j->log, false);
-        clients_pause(s, false);
-    }
+    const bool choked = backlog > (j->choked ? CHOKE_BYTES / 2 : CHOKE_BYTES);
+    if (choked != j->choked) log_notify_written(j->log, choked);
+    j->choked = choked;
+    const bool pause = choked && !j->failed && !s->read_only;
+    if (pause != s->clients.paused) clients_pause(s, pause);
 }
 
 static void on_wake(uv_async_t *h)
@@ -67,7 +64,7 @@ static void on_wake(uv_async_t *h)
     check_failure(s);
     check_backlog(s);
     nodes_progress(s);
-    if (!j->hold) return;
+    if (!j->hold && !j->held) return;
     j->committed = log_durable(j->log);
     release_held(s);
 }
@@ -93,6 +90,12 @@ void journal_close_batch(struct server *s)
     check_backlog(s);
 }
 
+void journal_append_chunk(struct server *s, struct chunk *c)
+{
+    log_append_chunk(s->journal.log, c);
+    check_backlog(s);
+}
+
 /* ---- What replies wait for ---- */
 
 static void on_touched(void *context, unsigned db, struct span key)
@@ -115,6 +118,7 @@ void journal_configure(struct server *s)
     const enum log_sync_policy policy = policies[config_number(s->config, SET_APPENDFSYNC)];
     const bool hold = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
     if (!j->log) return;
+    check_backlog(s);
     log_set_sync(j->log, policy);
     if (hold == j->hold) return;
     /* Without holding, what waits now still waits: until that much is durable. */
@@ -160,10 +164,22 @@ void journal_sync(struct server *s)
 
 void journal_forget_client(struct client *c)
 {
-    struct client **at = &c->server->journal.held;
-    while (*at && *at != c) at = &(*at)->next_held;
-    if (*at) *at = c->next_held;
-    c->next_held = NULL;
+    struct journal *j = &c->server->journal;
+    if (c->prev_held) c->prev_held->next_held = c->next_held;
+    else if (j->held == c) j->held = c->next_held;
+    if (c->next_held) c->next_held->prev_held = c->prev_held;
+    c->prev_held = c->next_held = NULL;
+}
+
+void journal_give_up_held(struct server *s)
+{
+    for (struct client *c = s->journal.held, *next; c; c = next) {
+        next = c->next_held;
+        if (!client_waits_for_log(c)) continue;
+        logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: what it wrote could not be made durable",
+                    c->addr);
+        client_close(c);
+    }
 }
 
 /* ---- Life ---- */

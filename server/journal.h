@@ -13,6 +13,7 @@
 #include "common/resp.h"
 #include "server/held.h"
 
+struct chunk;
 struct client;
 struct command_entry;
 struct log;
@@ -30,7 +31,7 @@ struct journal {
     bool hold;           /* replies wait at all */
     bool failed;         /* the disk is; writes are refused */
     char failure[512];
-    bool choked;    /* so much waits for the disk that clients are not read */
+    bool choked;    /* so much waits for the disk that nothing is added */
     bool appending; /* the log has an epoch of ours: batches may be closed */
 };
 
@@ -48,6 +49,9 @@ void journal_close_batch(struct server *s);
 /* The same if it has grown large within a turn. */
 static inline bool journal_is_large(const struct journal *j) { return j->batch.len > (4u << 20); }
 
+/* A received chunk goes into the log. Borrows @c. */
+void journal_append_chunk(struct server *s, struct chunk *c);
+
 /* The position that a command depends on which the client just executed, its effects having begun at count @before;
  * 0: none. */
 uint64_t journal_depends(struct server *s, const struct client *c, const struct command_entry *e,
@@ -62,5 +66,8 @@ void journal_configure(struct server *s);
 
 /* Wait until all is durable, and release what waited for it. */
 void journal_sync(struct server *s);
+
+/* This node is no primary any more: whoever waits for what could not be made durable is closed without an answer. */
+void journal_give_up_held(struct server *s);
 
 void journal_forget_client(struct client *c);

@@ -28,7 +28,10 @@ static void set_role(struct server *s, enum node_role role)
     const bool reads_only = role != NODE_PRIMARY;
     if (n->role != role) logger_line(s->logger, LOGGER_NOTICE, "This node is a %s now", role_name(role));
     n->role = role;
-    if (reads_only && !s->read_only) journal_sync(s); /* what was answered stays answered */
+    if (reads_only && !s->read_only) { /* what was answered stays answered, and nothing else will be */
+        journal_sync(s);
+        journal_give_up_held(s);
+    }
     s->read_only = reads_only;
     s->journal.appending = role == NODE_PRIMARY;
     engine_set_role(s->engine, reads_only ? ENGINE_REPLICA : ENGINE_PRIMARY);
@@ -82,7 +85,7 @@ static void on_received(void *ctx, struct chunk *c)
 {
     struct server *s = ctx;
     struct span rest = chunk_span(c);
-    log_append_chunk(s->journal.log, c);
+    journal_append_chunk(s, c);
     while (rest.n) {
         struct batch b;
         struct errmsg m = {{0}};
@@ -282,7 +285,10 @@ void nodes_submit(struct server *s, struct chunk *c)
 
 void nodes_progress(struct server *s)
 {
-    if (s->nodes.node) node_progress(s->nodes.node, log_end(s->journal.log), log_durable(s->journal.log));
+    if (!s->nodes.node) return;
+    /* With the disk far behind nothing more counts as applied, so that the link thread soon reads no more. */
+    if (!s->journal.choked || !s->read_only) s->nodes.applied = log_end(s->journal.log);
+    node_progress(s->nodes.node, s->nodes.applied, log_durable(s->journal.log));
 }
 
 void nodes_follow(struct server *s, const char *host, uint16_t port)
@@ -299,7 +305,10 @@ enum err nodes_promote(struct server *s, struct errmsg *m)
     struct nodes *n = &s->nodes;
     node_unfollow(n->node);
     const enum err e = journal_open_epoch(s, node_next_epoch(n->node), m);
-    if (e) return e;
+    if (e) {
+        if (n->role == NODE_REPLICA) node_follow(n->node, n->host, n->port, false);
+        return e;
+    }
     note_primary(s, "", 0);
     set_role(s, NODE_PRIMARY);
     node_promoted(n->node);

@@ -25,7 +25,8 @@ struct nodes {
     uint16_t port;
     char configured[512]; /* replicaof, as it was set at the start */
     int64_t heard_ms;
-    char fence[256]; /* why it is fenced */
+    uint64_t applied; /* end of the log, as the link thread was told last */
+    char fence[256];  /* why it is fenced */
     struct session replay;
     struct batch_commands *commands;
 };

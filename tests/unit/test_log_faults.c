@@ -213,6 +213,36 @@ Test(log_faults, what_was_written_before_syncing_was_switched_off_is_synced_all_
     kit_end(&k);
 }
 
+Test(log_faults, a_replica_whose_disk_is_full_hears_of_an_epoch_and_has_it_on_disk_before_its_batches)
+{
+    struct kit k, primary;
+    struct faults f = {.at = -1, .length = INT32_MAX / 2, .number = ENOSPC};
+    struct io_ops io = faulty(&f);
+    kit_init(&primary);
+    kit_begin(&primary);
+    kit_init(&k);
+    k.options.io = &io;
+    cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
+    cr_assert_eq(log_adopt_history(k.log, log_history(primary.log), &k.m), ERR_OK, "%s", k.m.text);
+    cr_assert_eq(log_open_epoch(primary.log, 0, &k.m), ERR_OK, "%s", k.m.text);
+    atomic_store(&f.calls, 0);
+    atomic_store(&f.at, 0);
+    cr_assert_eq(log_adopt_history(k.log, log_history(primary.log), &k.m), ERR_OK, "%s", k.m.text);
+    cr_expect(log_failed(k.log, &k.m));
+    kit_add(&primary, "k0", "v");
+    struct chunk *c = log_append(primary.log, 1700000000000, &primary.batch);
+    log_append_chunk(k.log, c);
+    chunk_unref(c);
+    cr_expect_neq(log_sync(k.log, &k.m), ERR_OK);
+    atomic_store(&f.at, -1);
+    kit_sync(&k);
+    kit_close(&k);
+    expect_all(&k, 1, 1, "");
+    cr_expect_eq(history_last(log_history(k.log))->id, history_last(log_history(primary.log))->id);
+    kit_end(&k);
+    kit_end(&primary);
+}
+
 static void count_news(void *context) { atomic_fetch_add((atomic_int *)context, 1); }
 
 Test(log_faults, an_install_that_ends_a_failure_says_so)
