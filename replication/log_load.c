@@ -272,6 +272,36 @@ static void remove_orphans(struct log *log)
     log_remove_files(log, &orphans);
 }
 
+/* "<our directory's name>.old-<seconds>", perhaps with a number behind: log_install_base() calls them so. */
+static bool is_replaced(const char *name, const char *own)
+{
+    static const char kind[] = ".old-";
+    const size_t n = strlen(own);
+    if (strncmp(name, own, n) != 0 || strncmp(name + n, kind, sizeof kind - 1) != 0) return false;
+    const char *time = name + n + sizeof kind - 1;
+    return strspn(time, "0123456789") >= 10 && time[strspn(time, "0123456789-")] == '\0';
+}
+
+/* Directories that a snapshot has replaced, and that a crash kept from being removed. */
+static void remove_replaced(struct log *log)
+{
+    struct names replaced = {0};
+    DIR *d = opendir(log->o.dir);
+    const struct dirent *entry;
+    while (d && (entry = readdir(d)))
+        if (is_replaced(entry->d_name, log->o.append_dir)) names_add(&replaced, entry->d_name);
+    if (d) (void)closedir(d);
+    for (size_t i = 0; i < replaced.count; i++) {
+        struct errmsg m;
+        char *path = path_join(log->o.dir, replaced.at[i]), *manifest = path_join(path, LOG_MANIFEST);
+        if (file_exists(manifest) && dir_remove(log->io, path, &m))
+            log_say(log, LOG_SAY_WARNING, "Cannot remove %s: %s", path, m.text);
+        mem_free(manifest);
+        mem_free(path);
+    }
+    names_free(&replaced);
+}
+
 static enum err persist_start(struct log *log, struct errmsg *m)
 {
     struct manifest next = {0};
@@ -280,7 +310,10 @@ static enum err persist_start(struct log *log, struct errmsg *m)
     manifest_copy(&next, &log->manifest);
     e = log_persist(log, &next, m);
     manifest_free(&next);
-    if (!e && log->found == LOG_FOUND_OURS) remove_orphans(log);
+    if (!e && log->found == LOG_FOUND_OURS) {
+        remove_orphans(log);
+        remove_replaced(log);
+    }
     return e;
 }
 

@@ -131,6 +131,7 @@ enum err node_start(uv_loop_t *main_loop, const struct node_options *o, const ch
         mem_free(n);
         return e;
     }
+    store_clean(o->dir);
     n->core = make_core(o);
     n->conns.own.epoch = n->core->epoch_seen;
     atomic_store(&n->applied, n->core->self.end);

@@ -49,6 +49,7 @@ struct node {
     uint64_t words_heard;
     struct feed *feeds;
     struct store *store;
+    unsigned stores; /* that were made */
 };
 
 /* Prepare loop, connections and handles; on failure nothing is left. Main thread, before the thread runs. */

@@ -187,7 +187,7 @@ static void for_files(struct node *n, const struct todo_item *i)
     case TODO_BASE_CLOSE: source_close_base(source_of(n, i->conn)); break;
     case TODO_SNAPSHOT_CREATE:
         drop_store(n);
-        n->store = store_new(&n->loop, n->dir, on_stored, on_store_full, n);
+        n->store = store_new(&n->loop, n->dir, ++n->stores, on_stored, on_store_full, n);
         break;
     case TODO_SNAPSHOT_WRITE: store_write(n->store, i->payload); break;
     case TODO_SNAPSHOT_FINISH: store_finish(n->store); break;

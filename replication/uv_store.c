@@ -1,6 +1,7 @@
 #include "replication/uv_store.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +25,24 @@ struct store {
 
 static void begin(struct store *s);
 
-struct store *store_new(uv_loop_t *loop, const char *dir, store_done *done, store_full *full, void *ctx)
+#define PREFIX "receiving-"
+#define SUFFIX ".rdb"
+
+void store_clean(const char *dir)
+{
+    DIR *d = opendir(dir);
+    const struct dirent *entry;
+    while (d && (entry = readdir(d))) {
+        const size_t n = strlen(entry->d_name), suffix = strlen(SUFFIX);
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 && n > suffix &&
+            strcmp(entry->d_name + n - suffix, SUFFIX) == 0)
+            (void)unlinkat(dirfd(d), entry->d_name, 0);
+    }
+    if (d) (void)closedir(d);
+}
+
+struct store *store_new(uv_loop_t *loop, const char *dir, unsigned number, store_done *done, store_full *full,
+                        void *ctx)
 {
     struct store *s = MEM_NEW(struct store);
     s->loop = loop;
@@ -32,7 +50,7 @@ struct store *store_new(uv_loop_t *loop, const char *dir, store_done *done, stor
     s->full = full;
     s->ctx = ctx;
     s->fd = -1;
-    const int n = snprintf(s->path, sizeof s->path, "%s/receiving-%ld.rdb", dir, (long)getpid());
+    const int n = snprintf(s->path, sizeof s->path, "%s/" PREFIX "%ld-%u" SUFFIX, dir, (long)getpid(), number);
     if (n < 0 || (size_t)n >= sizeof s->path)
         s->error = err_set(&s->m, ERR_RANGE, "the directory's name is too long");
     begin(s);
@@ -74,7 +92,6 @@ static void work(uv_work_t *w)
     struct store *s = w->data;
     if (s->error) return;
     if (s->fd < 0) {
-        (void)unlink(s->path); /* of an earlier try that was killed */
         s->fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (s->fd < 0) s->error = err_errno(&s->m, "create %s", s->path);
     }

@@ -17,7 +17,12 @@ typedef void store_full(void *ctx, bool full);
 
 enum { STORE_MUCH = 8 << 20 };
 
-struct store *store_new(uv_loop_t *loop, const char *dir, store_done *done, store_full *full, void *ctx);
+/* @number: another one for each store of a process, since one that was given up may still hold its file. */
+struct store *store_new(uv_loop_t *loop, const char *dir, unsigned number, store_done *done, store_full *full,
+                        void *ctx);
+
+/* Remove from @dir what stores of a process that was killed have left. Before the first store_new(). */
+void store_clean(const char *dir);
 void store_free(struct store *s); /* NULL is a no-op */
 void store_write(struct store *s, struct span bytes);
 void store_finish(struct store *s);

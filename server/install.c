@@ -14,6 +14,7 @@ struct install {
     struct server *server;
     char path[4096];
     struct position position;
+    struct position before; /* the end of our log; it does not move meanwhile, unless the operator changes his mind */
     struct history history;
     bool salvage;
     struct engine *engine; /* the fresh one; later the old one */
@@ -39,12 +40,20 @@ static void load(uv_work_t *w)
     history_free(&place.history);
 }
 
+/* A promotion while the snapshot was read opened an epoch, and then this node's data must not go unasked. */
+static bool still_there(const struct server *s, const struct position *before)
+{
+    const struct position now = log_position(s->journal.log);
+    return now.epoch == before->epoch && now.offset == before->offset && now.crc == before->crc;
+}
+
 static void on_loaded(uv_work_t *w, int status)
 {
     struct install *i = w->data;
     struct server *s = i->server;
     enum err e = status ? err_set(&i->why, ERR_CANCELED, "told to stop") : i->error;
-    if (!e && !s->read_only) e = err_set(&i->why, ERR_CANCELED, "this node follows nobody any more");
+    if (!e && (!s->read_only || !still_there(s, &i->before)))
+        e = err_set(&i->why, ERR_CANCELED, "this node went on without it meanwhile");
     if (!e) {
         saver_abort(s); /* it would be of the old data */
         e = log_install_base(s->journal.log, i->path, &i->position, &i->history, i->salvage, &i->why);
@@ -72,6 +81,7 @@ void install_start(struct server *s, const char *path, const struct position *po
     i->server = s;
     (void)snprintf(i->path, sizeof i->path, "%s", path);
     i->position = *position;
+    i->before = log_position(s->journal.log);
     history_copy(&i->history, h);
     i->salvage = salvage;
     i->engine = server_make_engine(s);

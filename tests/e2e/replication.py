@@ -95,6 +95,16 @@ def test_restarted_primary_is_continued():
     tap.equal(counts(primary), (0, 1))
 
 
+def test_half_received_files_go_at_a_start():
+    """What a replica that was killed had received of a snapshot does not stay on its disk."""
+    server = relevo.prepare()
+    left = os.path.join(server.dir, "receiving-4711-1.rdb")
+    with open(left, "wb") as f:
+        f.write(b"REDIS0010")
+    server.spawn().ready()
+    assert not os.path.exists(left)
+
+
 def test_replica_is_read_only():
     """A replica refuses writes with Redis's error and answers reads."""
     primary, replica = pair()

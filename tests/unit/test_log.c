@@ -393,3 +393,25 @@ Test(log, readers_pins_and_checkpoints_do_not_disturb_each_other)
     cr_expect_eq(s.segments, 1, "%llu segments", (unsigned long long)s.segments);
     kit_end(&k);
 }
+
+Test(log, a_replaced_directory_that_a_crash_left_goes_at_the_next_start_and_nothing_else_does)
+{
+    struct kit k;
+    kit_init(&k);
+    kit_begin(&k);
+    kit_close(&k);
+    static const char *const kept[] = {"appendonlydir.old-2026", "appendonlydir.old-1700000000.bak",
+                                       "appendonlydir.salvage-1700000000", "other.old-1700000000"};
+    static const char *const gone[] = {"appendonlydir.old-1700000000", "appendonlydir.old-1700000000-2"};
+    char name[128];
+    for (size_t i = 0; i < 6; i++) {
+        const char *dir = i < 4 ? kept[i] : gone[i - 4];
+        cr_assert_eq(mkdir(kit_path(&k, dir), 0700), 0);
+        (void)snprintf(name, sizeof name, "%s/relevo.manifest", dir);
+        kit_write(&k, name, SPAN("x"));
+    }
+    cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
+    for (size_t i = 0; i < 4; i++) cr_expect(kit_has(&k, kept[i]), "%s", kept[i]);
+    for (size_t i = 0; i < 2; i++) cr_expect_not(kit_has(&k, gone[i]), "%s", gone[i]);
+    kit_end(&k);
+}
