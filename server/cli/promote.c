@@ -24,18 +24,17 @@ static uint64_t number(struct span info, const char *field)
     return num_parse_u64(info_field(info, field), &v) ? v : 0;
 }
 
-/* Why the node should not be promoted; NULL: it may. */
-static const char *objection(struct span info)
+/* Why the node should not be promoted, perhaps in @text; NULL: it may. */
+enum { OBJECTION = 160 };
+static const char *objection(struct span info, char text[OBJECTION])
 {
-    static char text[160];
     const uint64_t own = number(info, "master_repl_offset"), primary = number(info, "relevo_primary_offset");
     if (span_eq(info_field(info, "loading"), SPAN("1"))) return "it is loading its data set";
     if (span_eq(info_field(info, "master_sync_in_progress"), SPAN("1")))
         return "it is just receiving the data set of its primary";
     if (number(info, "relevo_epoch") == 0) return "it has no data set of any primary yet";
     if (span_eq(info_field(info, "master_link_status"), SPAN("up")) && primary > own) {
-        (void)snprintf(text, sizeof text, "its primary is alive and %" PRIu64 " bytes of the log ahead",
-                       primary - own);
+        (void)snprintf(text, OBJECTION, "its primary is alive and %" PRIu64 " bytes of the log ahead", primary - own);
         return text;
     }
     return NULL;
@@ -52,7 +51,8 @@ static int promote(const char *address, struct connection *c, bool force)
         (void)printf("%s is the primary already, in epoch %" PRIu64 "\n", address, number(info, "relevo_epoch"));
         return CLI_DONE;
     }
-    const char *why = objection(info);
+    char text[OBJECTION];
+    const char *why = objection(info, text);
     if (why && !force) return cli_fail("%s was not promoted: %s (--force does it all the same)", address, why);
     struct span reply;
     if (connection_ask(c, (const char *[]){"REPLICAOF", "NO", "ONE"}, 3, &reply, &m))

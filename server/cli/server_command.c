@@ -24,7 +24,7 @@ static void show_settings(void)
 
 int cli_server(int argc, char **argv)
 {
-    static char file[PATH_MAX], program[PATH_MAX];
+    char file[PATH_MAX], program[PATH_MAX];
     if (cli_wants_help(argc, argv, usage)) {
         show_settings();
         return CLI_DONE;

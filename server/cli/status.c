@@ -107,7 +107,8 @@ int cli_status(int argc, char **argv)
 {
     if (cli_wants_help(argc, argv, usage)) return CLI_DONE;
     if (argc == 0 || argc > NODES_MAX || argv[0][0] == '-') return cli_misuse(usage);
-    static struct row rows[NODES_MAX];
+    struct row rows[NODES_MAX];
+    memset(rows, 0, sizeof rows);
     for (int i = 0; i < argc; i++)
         if (!connection_address_ok(argv[i])) return CLI_USAGE;
     int code = CLI_DONE;

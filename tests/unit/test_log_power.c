@@ -17,7 +17,7 @@ struct watched {
 
 /* A change of names that the directory's sync has not covered yet. */
 struct change {
-    enum { CREATED, MOVED, REMOVED } kind;
+    enum change_kind { CREATED, MOVED, REMOVED } kind;
     char path[PATH], from[PATH];
     char kept[PATH]; /* what was at `path` before; empty: nothing */
 };
@@ -69,7 +69,7 @@ static void keep(struct power *p, const char *path, char kept[PATH])
     cr_assert_eq(link(path, kept), 0);
 }
 
-static struct change *changed(struct power *p, int kind, const char *path, const char *from)
+static struct change *changed(struct power *p, enum change_kind kind, const char *path, const char *from)
 {
     cr_assert_lt(p->change_count, NAMES);
     struct change *c = &p->changes[p->change_count++];
