@@ -169,8 +169,6 @@ void call_effect(struct call *c, const struct span *argv, size_t argc)
     if (c->effects) effects_add(c->effects, db_id(c->db), argv, argc);
 }
 
-void call_no_effect(struct call *c) { c->effects_listed = true; }
-
 /* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
 uint64_t call_random(void *call)
 {

@@ -106,9 +106,6 @@ void call_effect(struct call *c, const struct span *argv, size_t argc);
     call_effect(c, (const struct span[]){__VA_ARGS__}, \
                 sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
 
-/* Log nothing although something was reported as changed. */
-void call_no_effect(struct call *c);
-
 /* 64 random bits from the engine's seeded generator. */
 uint64_t call_random(void *call);
 uint64_t call_random_below(struct call *c, uint64_t bound);

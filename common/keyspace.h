@@ -5,7 +5,7 @@
  * memory when its value or expiry changes: functions that change one return its new place.
  *
  * What stands here is for command handlers (through common/call.h, which does expiry, statistics and effects), for
- * the codec and for the digest. The layout is keyspace.c's own. */
+ * the codec and for the digest. The layout is entry.c's own. */
 #pragma once
 
 #include "common/buf.h"
@@ -110,10 +110,6 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key);
 /* Give the entry another key, in the same database or another, with its value and expiry time; what stood there is
  * overwritten. Collections and long strings are not copied. @key exists and is not @to_key in the same database. */
 struct entry *db_move(struct db *d, struct span key, struct db *to, struct span to_key);
-
-/* Take the value out of the keyspace without freeing its collection (a string is copied into @string, which the
- * caller frees), and remove the key. */
-bool db_take(struct db *d, struct span key, struct value *v, int64_t *expiry, struct buf *string);
 
 /* Exchange the data of two databases made with the same hash key; each keeps its number. O(1). */
 void db_swap(struct db *a, struct db *b);

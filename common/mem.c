@@ -33,8 +33,6 @@ void *mem_realloc(void *p, size_t n)
     return q;
 }
 
-void *mem_try_alloc(size_t n) { return malloc(n ? n : 1); }
-
 void *mem_dup(const void *p, size_t n)
 {
     void *q = mem_alloc(n);

@@ -1,9 +1,8 @@
 /* Memory for everything that this project allocates: malloc() that does not fail.
  *
  * A data store that cannot allocate cannot keep its promises, so running out of memory ends the process with a
- * message, and lengths that come from outside are checked against a limit before they reach these functions. What
- * may legitimately be too large for the machine goes through mem_try_alloc(). Any thread; any pointer may be freed
- * on any thread. */
+ * message, and lengths that come from outside are checked against a limit before they reach these functions. Any thread;
+ * any pointer may be freed on any thread. */
 #pragma once
 
 #include <stddef.h>
@@ -16,9 +15,6 @@ void *mem_zalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnu
 
 /* As realloc(). @p may be NULL. */
 void *mem_realloc(void *p, size_t n) __attribute__((returns_nonnull));
-
-/* As mem_alloc(), but NULL where memory is short. */
-void *mem_try_alloc(size_t n) __attribute__((malloc));
 
 /* A copy of the @n bytes at @p. */
 void *mem_dup(const void *p, size_t n) __attribute__((returns_nonnull));

@@ -66,7 +66,8 @@ bool num_parse_long_double(struct span s, long double *v)
     return true;
 }
 
-unsigned num_digits_u64(uint64_t v)
+/* How many digits @v has. */
+static unsigned digits_of(uint64_t v)
 {
     unsigned n = 1;
     for (; v >= 10000; v /= 10000) n += 4;
@@ -75,7 +76,7 @@ unsigned num_digits_u64(uint64_t v)
 
 size_t num_format_u64(char *to, uint64_t v)
 {
-    const size_t n = num_digits_u64(v);
+    const size_t n = digits_of(v);
     for (size_t i = n; i-- > 0; v /= 10) to[i] = (char)('0' + v % 10);
     return n;
 }

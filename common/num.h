@@ -22,9 +22,6 @@ bool num_parse_long_double(struct span s, long double *v);
 size_t num_format_i64(char *to, int64_t v);
 size_t num_format_u64(char *to, uint64_t v);
 
-/* Decimal digits that num_format_u64() would write. */
-unsigned num_digits_u64(uint64_t v);
-
 /* The form of a double in a reply and in the log: integers without a fraction, else 17 significant digits ("%.17g"),
  * "inf", "-inf", "nan"; returns the length (at most NUM_DOUBLE_MAX_TEXT). */
 size_t num_format_double(char *to, double v);
