@@ -6,9 +6,11 @@
 
 #include "common/mem.h"
 
+enum { FETCHES_MAX = 3 };
+
 static const struct fsm_state states[] = {
     [CORE_PROBING] = {"probing", TO(CORE_PRIMARY) | TO(CORE_FETCHING) | TO(CORE_STEPPING) | TO(CORE_REPLICA)},
-    [CORE_FETCHING] = {"fetching", TO(CORE_PRIMARY) | TO(CORE_STEPPING) | TO(CORE_REPLICA)},
+    [CORE_FETCHING] = {"fetching", TO(CORE_PROBING) | TO(CORE_PRIMARY) | TO(CORE_STEPPING) | TO(CORE_REPLICA)},
     [CORE_PRIMARY] = {"primary", TO(CORE_PRIMARY) | TO(CORE_STEPPING) | TO(CORE_REPLICA)},
     [CORE_STEPPING] = {"stepping", TO(CORE_REPLICA) | TO(CORE_FENCED) | TO(CORE_PRIMARY)},
     [CORE_REPLICA] = {"replica", TO(CORE_REPLICA) | TO(CORE_PRIMARY) | TO(CORE_PROBING)},
@@ -299,14 +301,36 @@ static void visitor_message(struct core *c, struct visitor *v, const struct core
 
 /* ---- A primary that starts ---- */
 
-static void confirm(struct core *c, bool fetched)
+static void confirm(struct core *c)
 {
-    if (fetched) { /* the epoch that was opened at the start is behind us: the main thread opens another one */
+    if (c->needs_epoch) { /* the main thread opens another one */
         replica_unfollow(c);
         herald_stop(c);
     }
     move(c, CORE_PRIMARY);
-    todo_add(c->todo, TODO_CONFIRMED, 0)->check = fetched;
+    todo_add(c->todo, TODO_CONFIRMED, 0)->check = c->needs_epoch;
+}
+
+/* A fetch came to nothing, perhaps because its source has learnt of a promotion: ask everybody again. */
+static void ask_again(struct core *c)
+{
+    replica_unfollow(c);
+    move(c, CORE_PROBING);
+    c->probe_until_ms = (uint64_t)c->now_ms + c->set.probe_ms;
+    herald_begin(c);
+}
+
+static void fetch(struct core *c, const struct acquaintance *from)
+{
+    const uint64_t until = from->answer.end;
+    todo_say(c->todo, true, "%s:%u holds %" PRIu64 " bytes of log that we lost: fetching them", from->peer.host,
+             from->peer.port, until - c->self.end);
+    move(c, CORE_FETCHING);
+    c->fetches++;
+    c->needs_epoch = true;
+    replica_follow(c, from->peer.host, from->peer.port, false);
+    c->replica.fetch_until = until;
+    c->probe_until_ms = (uint64_t)c->now_ms + c->set.timeout_ms;
 }
 
 /* Of the peers that answered, the one whose log continues ours the furthest. */
@@ -324,23 +348,15 @@ static const struct acquaintance *who_has_more(const struct core *c)
 
 static void probe(struct core *c)
 {
-    if (c->state == CORE_FETCHING) {
-        const struct replica *r = &c->replica;
-        if (c->self.end >= r->fetch_until || r->tries > 0 || (uint64_t)c->now_ms >= c->probe_until_ms)
-            confirm(c, true);
-    } else if (c->state == CORE_PROBING && (herald_tried_all(c) || (uint64_t)c->now_ms >= c->probe_until_ms)) {
-        const struct acquaintance *best = who_has_more(c);
-        if (!best) {
-            confirm(c, false);
-            return;
-        }
-        const uint64_t until = best->answer.end;
-        todo_say(c->todo, true, "%s:%u holds %" PRIu64 " bytes of log that we lost: fetching them", best->peer.host,
-                 best->peer.port, until - c->self.end);
-        move(c, CORE_FETCHING);
-        replica_follow(c, best->peer.host, best->peer.port, false);
-        c->replica.fetch_until = until;
-        c->probe_until_ms = (uint64_t)c->now_ms + c->set.timeout_ms;
+    const bool over = (uint64_t)c->now_ms >= c->probe_until_ms;
+    if (c->state == CORE_FETCHING && c->self.end >= c->replica.fetch_until) {
+        confirm(c);
+    } else if (c->state == CORE_FETCHING && (c->replica.tries > 0 || over)) {
+        ask_again(c);
+    } else if (c->state == CORE_PROBING && (herald_tried_all(c) || over)) {
+        const struct acquaintance *best = c->fetches < FETCHES_MAX ? who_has_more(c) : NULL;
+        if (best) fetch(c, best);
+        else confirm(c);
     }
 }
 
@@ -355,6 +371,8 @@ static void promoted(struct core *c, const struct facts *log, bool starting)
     }
     replica_unfollow(c);
     core_set_log(c, log);
+    c->needs_epoch = false;
+    c->fetches = 0;
     move(c, starting && c->herald.count ? CORE_PROBING : CORE_PRIMARY);
     c->probe_until_ms = (uint64_t)c->now_ms + c->set.probe_ms;
     herald_begin(c);

@@ -108,7 +108,9 @@ struct core {
     struct herald herald;
     struct visitor visitors[CORE_VISITORS];
     struct superior superior;
-    bool standing; /* the main thread is about to promote us: we follow nobody, and step down before nobody */
+    bool standing;    /* the main thread is about to promote us: we follow nobody, and step down before nobody */
+    bool needs_epoch; /* a fetch took our log behind the epoch that we opened at the start */
+    unsigned fetches;
     uint64_t probe_until_ms;
     uint32_t last_conn;
     uint64_t random;

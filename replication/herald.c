@@ -191,9 +191,8 @@ void herald_tick(struct core *c)
         }
         if (a->conn || a->told || c->now_ms < a->call_at_ms) continue;
         const struct follower *f = primary_find(c, &a->peer.id);
-        if (f) { /* it follows us in this epoch already, or is about to */
+        if (f) { /* it follows us, and is called only if it leaves without having been told */
             a->tried = true;
-            a->told = f->state == FOLLOWER_STREAMING;
             a->call_at_ms = c->now_ms + CALL_AGAIN_MIN_MS;
             continue;
         }

@@ -160,6 +160,7 @@ static const char *objection(const struct core *c, const struct facts *up)
     if (!lineage_eq(&up->history.lineage, &c->self.history.lineage))
         return "it holds another data set (lineage); only an operator's REPLICAOF command replaces ours";
     const enum history_relation relation = facts_compare(&c->self, up);
+    if (c->replica.fetch_until && epoch_rank(theirs) > epoch_rank(ours)) return "it knows of a higher epoch";
     if (c->replica.fetch_until) return relation == HISTORY_BEHIND ? NULL : "it no longer holds what we lack";
     if (relation == HISTORY_EQUAL || relation == HISTORY_BEHIND)
         return epoch_rank(theirs) < epoch_rank(ours) ? "its epoch is over: ours is higher" : NULL;
@@ -349,6 +350,10 @@ static void take_history(struct core *c, const Relevo__History *body)
     struct replica *r = &c->replica;
     struct history h = {.lineage = r->upstream.history.lineage};
     uint64_t parting;
+    if (r->fetch_until) {
+        fail(c, "its epochs changed while it gave us what we lost");
+        return;
+    }
     if (r->state < REPLICA_RECEIVING || facts_read_history(body->history, body->n_history, &h) != ERR_OK ||
         h.count == 0) {
         history_free(&h);

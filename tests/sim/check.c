@@ -128,7 +128,7 @@ void check_fenced(struct world *w, struct sim_node *n, const Relevo__Announce *h
     if (facts_read(heard->facts, &f, &m) != ERR_OK) check_fail(w, "an announcement cannot be read: %s", m.text);
     const bool higher = lineage_eq(&f.history.lineage, &n->core->self.history.lineage) &&
                         epoch_rank(facts_epoch(&f)) > epoch_rank(facts_epoch(&n->core->self));
-    if (higher && core_role(n->core) == NODE_PRIMARY)
+    if (higher && core_role(n->core) == NODE_PRIMARY && !n->promoting)
         check_fail(w, "n%u heard of a primary of a higher rank and goes on as primary", n->index);
     facts_free(&f);
 }

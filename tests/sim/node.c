@@ -157,7 +157,7 @@ static void open_epoch(struct world *w, struct sim_node *n, uint64_t at_least, b
 
 static void confirmed(struct world *w, struct sim_node *n, const struct errand *e)
 {
-    if (core_role(n->core) == NODE_REPLICA) return; /* an operator was faster */
+    if (core_role(n->core) == NODE_REPLICA || n->promoting) return; /* an operator was faster */
     if (e->check) open_epoch(w, n, 0, false);
     n->accepts = n->core->state == CORE_PRIMARY;
 }
@@ -177,6 +177,7 @@ static void load(struct world *w, struct sim_node *n)
 
 static void take_chunk(struct world *w, struct sim_node *n, const struct chunk *c)
 {
+    if (n->promoting) check_fail(w, "n%u receives log while it is being promoted", n->index);
     disk_append(w, n, c);
     will_sync(w, n);
 }
@@ -332,6 +333,7 @@ void node_boot(struct world *w, struct sim_node *n)
     n->life++;
     n->tick_at_ms = SIM_FAR;
     n->base_coming = false;
+    n->promoting = false;
     n->operator_spoke = false;
     n->receiving.len = 0;
     n->disk.durable = disk_end(&n->disk);
@@ -383,14 +385,24 @@ void node_write(struct world *w, struct sim_node *n)
     will_sync(w, n);
 }
 
+static void promote_now(struct world *w, struct sim_node *n, const struct errand *e)
+{
+    if (!n->promoting) return; /* an operator said otherwise meanwhile */
+    n->promoting = false;
+    open_epoch(w, n, e->offset, false);
+    if (core_role(n->core) != NODE_PRIMARY) check_fail(w, "n%u was promoted and is no primary", n->index);
+    n->accepts = true;
+}
+
 void node_operator_promote(struct world *w, struct sim_node *n)
 {
-    if (!n->up || n->core->replica.loading || !lineage_is_set(&n->disk.history.lineage)) return;
+    if (!n->up || n->promoting || n->core->replica.loading || !lineage_is_set(&n->disk.history.lineage)) return;
     if (w->verbose) printf("# %8.3f n%u: operator promotes it\n", (double)w->now_ms / 1000, n->index);
     node_give(w, n, &(struct core_event){.kind = EVENT_UNFOLLOW});
     n->follow[0] = '\0';
-    open_epoch(w, n, core_next_epoch(n->core), false);
-    n->accepts = n->core->state == CORE_PRIMARY;
+    n->promoting = true;
+    n->accepts = false;
+    send_errand(w, n, (int64_t)sim_random(w, 60), promote_now)->offset = core_next_epoch(n->core);
 }
 
 void node_operator_follow(struct world *w, struct sim_node *n, const struct sim_node *whom)
@@ -399,6 +411,7 @@ void node_operator_follow(struct world *w, struct sim_node *n, const struct sim_
     if (w->verbose)
         printf("# %8.3f n%u: operator points it at n%u\n", (double)w->now_ms / 1000, n->index, whom->index);
     n->accepts = false;
+    n->promoting = false;
     n->operator_spoke = true;
     (void)snprintf(n->follow, sizeof n->follow, "n%u", whom->index);
     node_give(w, n,

@@ -76,6 +76,7 @@ static struct sim_node *choose_winner(struct world *w)
     for (unsigned i = 0; !winner && i < w->node_count; i++) {
         if (!lineage_is_set(&w->nodes[i].disk.history.lineage) || w->nodes[i].core->replica.loading) continue;
         node_operator_promote(w, &w->nodes[i]);
+        sim_run(w, w->now_ms + 100);
         winner = check_winner(w);
     }
     if (!winner) check_fail(w, "no node can be made primary");

@@ -96,6 +96,7 @@ struct sim_node {
     unsigned index;
     struct node_id id;
     bool up;
+    bool promoting;       /* between an operator's word and the new epoch */
     bool accepts;         /* writes */
     bool keeps_following; /* what the node was told by others to follow survives a restart, as if configured */
     uint64_t life;        /* counts starts; what an earlier life asked for does not happen */
