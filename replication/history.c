@@ -33,6 +33,16 @@ void history_free(struct history *h)
     *h = (struct history){0};
 }
 
+bool history_equal(const struct history *a, const struct history *b)
+{
+    if (!lineage_eq(&a->lineage, &b->lineage) || a->count != b->count) return false;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct epoch *x = &a->epochs[i], *y = &b->epochs[i];
+        if (x->number != y->number || x->id != y->id || x->start != y->start || x->crc != y->crc) return false;
+    }
+    return true;
+}
+
 void history_copy(struct history *to, const struct history *from)
 {
     assert(to != from);

@@ -39,8 +39,9 @@ static inline bool lineage_eq(const struct lineage *a, const struct lineage *b)
 void lineage_format(const struct lineage *l, char text[33]);
 bool lineage_parse(struct span text, struct lineage *l);
 
-void history_free(struct history *h);                              /* the history is empty and valid again */
-void history_copy(struct history *to, const struct history *from); /* @to is freed first */
+void history_free(struct history *h);                                 /* the history is empty and valid again */
+void history_copy(struct history *to, const struct history *from);    /* @to is freed first */
+bool history_equal(const struct history *a, const struct history *b); /* the same epochs of the same lineage */
 
 /* Append an epoch. The oldest goes when there are more than HISTORY_EPOCHS_MAX.
  * Errors: ERR_INVALID  its number does not rise or its start falls behind the last one's. */

@@ -187,7 +187,8 @@ static struct refusal objection(struct core *c, const struct facts *theirs, cons
     if (!lineage_is_set(&c->self.history.lineage) || c->replica.loading || c->state == CORE_PROBING ||
         c->state == CORE_FETCHING)
         return (struct refusal){RELEVO__REASON__REASON_NOT_READY, "I am not ready yet"};
-    if (replica_linked(&c->replica) && node_id_eq(&c->replica.upstream.id, &theirs->id))
+    /* Also while we are only about to: the two of us may have begun at the same time. */
+    if (c->replica.conn && node_id_eq(&c->replica.target.id, &theirs->id))
         return (struct refusal){RELEVO__REASON__REASON_LOOP, "I follow you"};
     if (other_lineage && !hello->take_any)
         return (struct refusal){RELEVO__REASON__REASON_LINEAGE, "we hold data sets of different lineage"};

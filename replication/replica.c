@@ -201,6 +201,8 @@ static void take_welcome(struct core *c, const Relevo__Welcome *w)
 static void adopt_history(struct core *c)
 {
     struct replica *r = &c->replica;
+    /* Nothing new is not passed on: nodes that came to follow one another in a ring would tell it for ever. */
+    if (history_equal(&c->self.history, &r->upstream.history)) return;
     history_copy(&c->self.history, &r->upstream.history);
     core_heard_epoch(c, NULL);
     (void)todo_add(c->todo, TODO_HISTORY, 0);

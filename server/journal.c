@@ -14,6 +14,13 @@
 
 enum { CHOKE_BYTES = 128 << 20 };
 
+/* In the order of the setting's words. */
+static enum log_sync_policy sync_policy(const struct server *s)
+{
+    static const enum log_sync_policy policies[] = {LOG_SYNC_EVERYSEC, LOG_SYNC_ALWAYS, LOG_SYNC_NO};
+    return policies[config_number(s->config, SET_APPENDFSYNC)];
+}
+
 /* ---- What the log tells ---- */
 
 static void notify(void *context) { (void)uv_async_send(&((struct server *)context)->journal.wake); }
@@ -113,9 +120,8 @@ static void on_flushed(void *context, int db)
 
 void journal_configure(struct server *s)
 {
-    static const enum log_sync_policy policies[] = {LOG_SYNC_EVERYSEC, LOG_SYNC_ALWAYS, LOG_SYNC_NO};
     struct journal *j = &s->journal;
-    const enum log_sync_policy policy = policies[config_number(s->config, SET_APPENDFSYNC)];
+    const enum log_sync_policy policy = sync_policy(s);
     const bool hold = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
     if (!j->log) return;
     check_backlog(s);
@@ -186,14 +192,13 @@ void journal_give_up_held(struct server *s)
 
 static enum err open_log(struct server *s, struct errmsg *m)
 {
-    static const enum log_sync_policy policies[] = {LOG_SYNC_EVERYSEC, LOG_SYNC_ALWAYS, LOG_SYNC_NO};
     struct log_options o = LOG_OPTIONS_DEFAULT;
     o.dir = s->dir;
     o.append_dir = config_text(s->config, SET_APPENDDIRNAME);
     o.append_name = config_text(s->config, SET_APPENDFILENAME);
     o.dump_name = config_text(s->config, SET_DBFILENAME);
     o.files = config_number(s->config, SET_APPENDONLY);
-    o.sync = policies[config_number(s->config, SET_APPENDFSYNC)];
+    o.sync = sync_policy(s);
     o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE);
     o.retain_ms = config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000;
     o.notify = notify;

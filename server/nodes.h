@@ -28,20 +28,18 @@ struct nodes {
     uint64_t applied; /* end of the log, as the link thread was told last */
     char fence[256];  /* why it is fenced */
     struct session replay;
-    struct batch_commands *commands;
 };
 
 /* After the log was loaded. Errors: of node_start(), of opening an epoch. */
 MUST_USE enum err nodes_start(struct server *s, bool foreign, struct errmsg *m);
 void nodes_stop(struct server *s);
-void nodes_free(struct server *s);
 
 /* A batch of ours. */
 void nodes_submit(struct server *s, struct chunk *c);
 /* The log or the engine have come further. */
 void nodes_progress(struct server *s);
 
-/* An operator's words. @take_any: data of another lineage may be replaced. */
+/* An operator's words: data of another lineage may be replaced. */
 void nodes_follow(struct server *s, const char *host, uint16_t port);
 MUST_USE enum err nodes_promote(struct server *s, struct errmsg *m);
 

@@ -109,6 +109,34 @@ Test(core, a_node_is_refused_by_one_of_its_own_id)
     cr_expect(strstr(CORE(B)->replica.error, "copied directory"), "%s", CORE(B)->replica.error);
 }
 
+static void tell_to_follow(unsigned i, unsigned whom)
+{
+    char host[2] = {(char)('a' + (int)whom), 0};
+    rig_give(&rig, i,
+             &(struct core_event){.kind = EVENT_FOLLOW, .text = host, .port = (uint16_t)(7000 + whom), .flag = true});
+}
+
+Test(core, two_nodes_that_are_told_at_once_to_follow_each_other_make_no_ring)
+{
+    make_pair();
+    tell_to_follow(A, B);
+    tell_to_follow(B, A);
+    rig_settle(&rig);
+    rig_pass(&rig, 2000);
+    cr_expect_not(streams(A) && streams(B));
+}
+
+Test(core, a_ring_of_three_does_not_tell_its_epochs_round_for_ever, .timeout = 20)
+{
+    make_pair();
+    rig_add(&rig, C, 0, 0, 0, 0);
+    rig_follow(&rig, C, B, false);
+    cr_assert(streams(C));
+    tell_to_follow(A, C);
+    rig_settle(&rig);
+    cr_expect(streams(A) && streams(B) && streams(C));
+}
+
 Test(core, the_same_node_id_is_not_admitted_twice)
 {
     make_pair();
