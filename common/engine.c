@@ -151,6 +151,11 @@ void engine_set_traversal(struct engine *e, struct traversal *t)
 
 const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }
 
+void engine_check(const struct engine *e)
+{
+    for (unsigned i = 0; i < e->data->count; i++) db_check(e->data->dbs[i]);
+}
+
 void engine_swap(struct engine *a, struct engine *b)
 {
     assert(a->data->count == b->data->count);

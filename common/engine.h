@@ -128,6 +128,9 @@ void engine_digest_full(const struct engine *e, uint8_t digest[ENGINE_DIGEST_BYT
 /* Redis's DEBUG DIGEST-VALUE of one key; zeros if there is none. */
 void engine_digest_value(const struct engine *e, unsigned db, struct span key, uint8_t digest[ENGINE_DIGEST_BYTES]);
 
+/* Assert every invariant of the data. Slow; for tests. */
+void engine_check(const struct engine *e);
+
 /* Exchange the data of two engines with the same number of databases: how a loaded snapshot takes the place of old
  * data. Hash keys go with their data; settings, statistics and observers stay, and the observers hear of a flush. */
 void engine_swap(struct engine *a, struct engine *b);

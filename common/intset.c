@@ -1,37 +1,11 @@
 #include "common/intset.h"
 
 #include <assert.h>
-#include <endian.h>
 
+#include "common/le.h"
 #include "common/mem.h"
 
 enum { HEADER_BYTES = 8 };
-
-static uint16_t get_u16(const intset_t *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return le16toh(v);
-}
-
-static uint32_t get_u32(const intset_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return le32toh(v);
-}
-
-static uint64_t get_u64(const intset_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return le64toh(v);
-}
-
-static void put_le(intset_t *p, unsigned bytes, uint64_t v)
-{
-    for (unsigned i = 0; i < bytes; i++, v >>= 8) p[i] = (intset_t)v;
-}
 
 static unsigned width_of(const intset_t *s) { return s[0]; }
 
@@ -44,21 +18,21 @@ static int64_t get_at(const intset_t *s, unsigned width, size_t index)
 {
     const intset_t *p = s + HEADER_BYTES + index * width;
     switch (width) {
-    case 2: return (int16_t)get_u16(p);
-    case 4: return (int32_t)get_u32(p);
-    default: return (int64_t)get_u64(p);
+    case 2: return (int16_t)le_get_u16(p);
+    case 4: return (int32_t)le_get_u32(p);
+    default: return (int64_t)le_get_u64(p);
     }
 }
 
 static void put_at(intset_t *s, unsigned width, size_t index, int64_t v)
 {
-    put_le(s + HEADER_BYTES + index * width, width, (uint64_t)v);
+    le_put(s + HEADER_BYTES + index * width, width, (uint64_t)v);
 }
 
 static void set_header(intset_t *s, unsigned width, size_t count)
 {
-    put_le(s, 4, width);
-    put_le(s + 4, 4, count);
+    le_put(s, 4, width);
+    le_put(s + 4, 4, count);
 }
 
 intset_t *intset_new(void)
@@ -72,7 +46,7 @@ void intset_free(intset_t *s) { mem_free(s); }
 
 intset_t *intset_dup(const intset_t *s) { return mem_dup(s, intset_bytes(s)); }
 
-size_t intset_count(const intset_t *s) { return get_u32(s + 4); }
+size_t intset_count(const intset_t *s) { return le_get_u32(s + 4); }
 
 size_t intset_bytes(const intset_t *s) { return HEADER_BYTES + intset_count(s) * width_of(s); }
 
@@ -152,7 +126,7 @@ bool intset_valid(const void *bytes, size_t n)
 {
     const intset_t *s = bytes;
     if (n < HEADER_BYTES) return false;
-    const uint64_t width = get_u32(s), count = get_u32(s + 4);
+    const uint64_t width = le_get_u32(s), count = le_get_u32(s + 4);
     if ((width != 2 && width != 4 && width != 8) || n - HEADER_BYTES != width * count) return false;
     for (size_t i = 1; i < count; i++)
         if (get_at(s, (unsigned)width, i - 1) >= get_at(s, (unsigned)width, i)) return false;

@@ -65,6 +65,7 @@ void *object_dup(enum type type, const void *object);
 uint64_t object_size(enum type type, const void *object); /* elements */
 size_t object_bytes(enum type type, const void *object);
 const char *object_encoding(enum type type, const void *object);
+void object_check(enum type type, const void *object); /* asserts every invariant; slow, for tests */
 
 /* One database. */
 struct db;
@@ -114,4 +115,5 @@ struct entry *db_move(struct db *d, struct span key, struct db *to, struct span 
 /* Exchange the data of two databases made with the same hash key; each keeps its number. O(1). */
 void db_swap(struct db *a, struct db *b);
 
+/* Assert every invariant of the database and of all that is in it. Slow; for tests. */
 void db_check(const struct db *d);

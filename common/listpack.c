@@ -1,8 +1,8 @@
 #include "common/listpack.h"
 
 #include <assert.h>
-#include <endian.h>
 
+#include "common/le.h"
 #include "common/mem.h"
 
 /* The encoding byte says what an element is:
@@ -19,44 +19,18 @@
  * the first of them has bit 7 set, so it can be read from its end. */
 enum { STR32 = 0xF0, INT16 = 0xF1, INT24 = 0xF2, INT32 = 0xF3, INT64 = 0xF4, END = 0xFF, COUNT_UNKNOWN = 0xFFFF };
 
-static uint16_t get_u16(const lp_t *p)
-{
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return le16toh(v);
-}
-
-static uint32_t get_u32(const lp_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return le32toh(v);
-}
-
-static uint64_t get_u64(const lp_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return le64toh(v);
-}
-
-static void put_le(lp_t *p, unsigned bytes, uint64_t v)
-{
-    for (unsigned i = 0; i < bytes; i++, v >>= 8) p[i] = (lp_t)v;
-}
-
 static int64_t sign_extend(uint64_t v, unsigned bits)
 {
     const uint64_t top = UINT64_C(1) << (bits - 1);
     return (int64_t)((v ^ top) - top);
 }
 
-size_t lp_bytes(const lp_t *lp) { return get_u32(lp); }
+size_t lp_bytes(const lp_t *lp) { return le_get_u32(lp); }
 
 static void set_header(lp_t *lp, size_t bytes, size_t count)
 {
-    put_le(lp, 4, bytes);
-    put_le(lp + 4, 2, count < COUNT_UNKNOWN ? count : COUNT_UNKNOWN);
+    le_put(lp, 4, bytes);
+    le_put(lp + 4, 2, count < COUNT_UNKNOWN ? count : COUNT_UNKNOWN);
 }
 
 /* Bytes of the element at @at without the length behind it; 0 if the encoding byte is none. Looks at 5 bytes at most,
@@ -69,7 +43,7 @@ static size_t body_bytes(const lp_t *at)
     if (b < 0xE0) return 2;
     if (b < 0xF0) return 2 + ((b & 0x0F) << 8 | at[1]);
     switch (b) {
-    case STR32: return 5 + get_u32(at + 1);
+    case STR32: return 5 + le_get_u32(at + 1);
     case INT16: return 3;
     case INT24: return 4;
     case INT32: return 5;
@@ -128,7 +102,7 @@ static void form_int(struct form *f, int64_t v)
         static const unsigned char width[] = {2, 3, 4, 8};
         f->head[0] = (lp_t)kind;
         f->head_bytes = 1 + width[kind - INT16];
-        put_le(f->head + 1, width[kind - INT16], (uint64_t)v);
+        le_put(f->head + 1, width[kind - INT16], (uint64_t)v);
     }
 }
 
@@ -149,7 +123,7 @@ static void form_of(struct form *f, struct span s)
             f->head_bytes = 2;
         } else {
             f->head[0] = STR32;
-            put_le(f->head + 1, 4, s.n);
+            le_put(f->head + 1, 4, s.n);
             f->head_bytes = 5;
         }
     }
@@ -178,7 +152,7 @@ lp_t *lp_dup(const lp_t *lp) { return mem_dup(lp, lp_bytes(lp)); }
 
 size_t lp_count(const lp_t *lp)
 {
-    const size_t count = get_u16(lp + 4);
+    const size_t count = le_get_u16(lp + 4);
     if (count != COUNT_UNKNOWN) return count;
     size_t n = 0;
     for (const lp_t *at = lp + LP_HEADER_BYTES; *at != END; at = step(at)) n++;
@@ -213,7 +187,7 @@ const lp_t *lp_prev(const lp_t *lp, const lp_t *at)
 
 const lp_t *lp_seek(const lp_t *lp, int64_t index)
 {
-    const size_t stored = get_u16(lp + 4);
+    const size_t stored = le_get_u16(lp + 4);
     if (stored != COUNT_UNKNOWN) {
         const int64_t count = (int64_t)stored;
         if (index >= count || index < -count) return NULL;
@@ -238,10 +212,10 @@ bool lp_get_int(const lp_t *at, int64_t *v)
     if (b < 0x80) *v = (int64_t)b;
     else if (b < 0xC0) return false;
     else if (b < 0xE0) *v = sign_extend((b & 0x1F) << 8 | at[1], 13);
-    else if (b == INT16) *v = sign_extend(get_u16(at + 1), 16);
-    else if (b == INT24) *v = sign_extend(((uint64_t)get_u16(at + 1) | (uint64_t)at[3] << 16), 24);
-    else if (b == INT32) *v = sign_extend(get_u32(at + 1), 32);
-    else if (b == INT64) *v = (int64_t)get_u64(at + 1);
+    else if (b == INT16) *v = sign_extend(le_get_u16(at + 1), 16);
+    else if (b == INT24) *v = sign_extend(((uint64_t)le_get_u16(at + 1) | (uint64_t)at[3] << 16), 24);
+    else if (b == INT32) *v = sign_extend(le_get_u32(at + 1), 32);
+    else if (b == INT64) *v = (int64_t)le_get_u64(at + 1);
     else return false;
     return true;
 }
@@ -252,7 +226,7 @@ static struct span text_of(const lp_t *at)
     const size_t b = at[0];
     if (b < 0xC0) return span_of(at + 1, b & 0x3F);
     if (b < 0xF0) return span_of(at + 2, (b & 0x0F) << 8 | at[1]);
-    return span_of(at + 5, get_u32(at + 1));
+    return span_of(at + 5, le_get_u32(at + 1));
 }
 
 struct span lp_get(const lp_t *at, char *scratch)
@@ -305,7 +279,7 @@ static lp_t *splice(lp_t *lp, size_t at, size_t cut, size_t room, size_t count)
 /* The stored count moved by @by; an unknown one stays unknown. */
 static size_t count_after(const lp_t *lp, int64_t by)
 {
-    const size_t count = get_u16(lp + 4);
+    const size_t count = le_get_u16(lp + 4);
     return count == COUNT_UNKNOWN ? count : (size_t)((int64_t)count + by);
 }
 
@@ -371,6 +345,6 @@ bool lp_valid(const void *bytes, size_t n)
     size_t count = 0, whole = 0;
     for (; at < end; at += whole, count++)
         if (!element_valid(at, end, &whole)) return false;
-    const size_t stored = get_u16(lp + 4);
+    const size_t stored = le_get_u16(lp + 4);
     return stored == COUNT_UNKNOWN || stored == count;
 }

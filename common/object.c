@@ -75,3 +75,16 @@ const char *object_encoding(enum type type, const void *object)
     assert(false && "a collection");
     return NULL;
 }
+
+void object_check(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_LIST: list_check(object); return;
+    case TYPE_SET: set_check(object); return;
+    case TYPE_ZSET: zset_check(object); return;
+    case TYPE_HASH: hash_check(object); return;
+    case TYPE_STRING:
+    case TYPE_COUNT: break;
+    }
+    assert(false && "a collection");
+}

@@ -7,12 +7,7 @@
 #include <string.h>
 
 #include "common/engine.h"
-#include "common/keyspace.h"
 #include "common/num.h"
-#include "common/types/hash.h"
-#include "common/types/list.h"
-#include "common/types/set.h"
-#include "common/types/zset.h"
 #include "tests/fuzz/target.h"
 
 static const struct resp_limits limits = {.max_args = 1000, .max_bulk = 1 << 20, .max_inline = 1 << 16};
@@ -84,32 +79,6 @@ static void execute(struct bench *b, const struct request *request)
     REQUIRE(cursor_left(&c) == 0);
 }
 
-static void check_entry(void *context, void *item, bool marked)
-{
-    const struct entry *e = item;
-    (void)context;
-    (void)marked;
-    switch (entry_type(e)) {
-    case TYPE_LIST: list_check(entry_object(e)); break;
-    case TYPE_SET: set_check(entry_object(e)); break;
-    case TYPE_HASH: hash_check(entry_object(e)); break;
-    case TYPE_ZSET: zset_check(entry_object(e)); break;
-    default: break;
-    }
-}
-
-static void check(struct engine *e)
-{
-    for (unsigned id = 0; id < engine_databases(e); id++) {
-        const struct db *d = engine_db(e, id);
-        if (db_size(d) == 0) continue;
-        db_check(d);
-        uint64_t at = 0;
-        do at = htable_scan(db_table(d), at, false, check_entry, NULL);
-        while (at);
-    }
-}
-
 static void replay(struct bench *b)
 {
     effects_end(&b->effects);
@@ -162,8 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     engine_digest_full(b.primary, mine);
     engine_digest_full(b.replica, theirs);
     REQUIRE(!memcmp(mine, theirs, sizeof mine));
-    check(b.primary);
-    check(b.replica);
+    engine_check(b.primary);
+    engine_check(b.replica);
     engine_free(b.primary);
     engine_free(b.replica);
     command_set_free(b.commands);

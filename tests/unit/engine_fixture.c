@@ -93,3 +93,19 @@ const char *fixture_log(struct fixture *f)
 }
 
 struct engine *fixture_replay(struct fixture *f) { return replay(&f->log, NULL); }
+
+bool engines_equal(const struct engine *a, const struct engine *b)
+{
+    uint8_t x[ENGINE_DIGEST_BYTES], y[ENGINE_DIGEST_BYTES];
+    engine_digest_full(a, x);
+    engine_digest_full(b, y);
+    return memcmp(x, y, sizeof x) == 0;
+}
+
+bool fixture_replays(struct fixture *f)
+{
+    struct engine *again = fixture_replay(f);
+    const bool equal = engines_equal(f->engine, again);
+    engine_free(again);
+    return equal;
+}

@@ -25,3 +25,8 @@ const char *fixture_log(struct fixture *f);
 
 /* Replay everything that was logged since the start into a fresh engine; the caller frees it. */
 struct engine *fixture_replay(struct fixture *f);
+
+/* Are the data of two engines equal, expiry times included? */
+bool engines_equal(const struct engine *a, const struct engine *b);
+/* Does replaying what was logged since the start give equal data? */
+bool fixture_replays(struct fixture *f);

@@ -123,12 +123,20 @@ Test(keyspace, a_value_may_come_from_the_entry_that_it_overwrites)
     cr_expect(holds(db_find(db, SPAN("key")), letters('v', 200)));
 }
 
+static struct list *list_of_one(void)
+{
+    static const struct encoding_limits limits = ENCODING_LIMITS_DEFAULT;
+    struct list *l = list_new();
+    list_push(l, LIST_TAIL, SPAN("element"), &limits);
+    return l;
+}
+
 Test(keyspace, a_collection_is_freed_with_its_key)
 {
     put(SPAN("string"), SPAN("text"), 99);
-    db_put(db, SPAN("list"), &(struct value){.type = TYPE_LIST, .list = list_new()}, NO_EXPIRY);
-    db_put(db, SPAN("freed"), &(struct value){.type = TYPE_LIST, .list = list_new()}, NO_EXPIRY);
-    db_put(db, SPAN("freed"), &(struct value){.type = TYPE_LIST, .list = list_new()}, 50);
+    db_put(db, SPAN("list"), &(struct value){.type = TYPE_LIST, .list = list_of_one()}, NO_EXPIRY);
+    db_put(db, SPAN("freed"), &(struct value){.type = TYPE_LIST, .list = list_of_one()}, NO_EXPIRY);
+    db_put(db, SPAN("freed"), &(struct value){.type = TYPE_LIST, .list = list_of_one()}, 50);
     cr_expect(db_remove(db, SPAN("freed")) && !db_remove(db, SPAN("freed")));
     put(SPAN("list"), SPAN("a string now"), NO_EXPIRY);
     cr_expect(db_remove(db, SPAN("list")) && db_remove(db, SPAN("string")));
@@ -140,7 +148,7 @@ Test(keyspace, a_key_moves_with_its_value_and_its_expiry_time)
 {
     struct db *other = db_new(1, hash_key);
     put(SPAN("a"), letters('v', 1000), 123);
-    db_put(other, SPAN("b"), &(struct value){.type = TYPE_LIST, .list = list_new()}, 5);
+    db_put(other, SPAN("b"), &(struct value){.type = TYPE_LIST, .list = list_of_one()}, 5);
     const struct entry *e = db_move(db, SPAN("a"), other, SPAN("b"));
     cr_expect(holds(e, letters('v', 1000)) && entry_expiry(e) == 123);
     cr_expect_eq(db_size(db) + db_expires(db), 0);

@@ -6,32 +6,9 @@
 #include "common/num.h"
 #include "common/types/list.h"
 #include "tests/unit/rand.h"
+#include "tests/unit/string_model.h"
 
-/* The naive model: an array of strings. */
-enum { MODEL_ROOM = 1200, TEXT_ROOM = 12000 };
-struct model {
-    struct span at[MODEL_ROOM];
-    size_t n;
-};
-
-static void model_insert(struct model *m, size_t at, struct span s)
-{
-    memmove(m->at + at + 1, m->at + at, (m->n - at) * sizeof *m->at);
-    m->at[at] = span_of(mem_dup(s.p, s.n), s.n);
-    m->n++;
-}
-
-static void model_delete(struct model *m, size_t at)
-{
-    mem_free((void *)m->at[at].p);
-    memmove(m->at + at, m->at + at + 1, (m->n - at - 1) * sizeof *m->at);
-    m->n--;
-}
-
-static void model_free(struct model *m)
-{
-    while (m->n > 0) model_delete(m, m->n - 1);
-}
+enum { TEXT_ROOM = 12000 };
 
 static size_t model_find(const struct model *m, struct span s)
 {

@@ -11,13 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/keyspace.h"
 #include "common/rdb.h"
 #include "common/traversal.h"
-#include "common/types/hash.h"
-#include "common/types/list.h"
-#include "common/types/set.h"
-#include "common/types/zset.h"
 #include "tests/lib/randcmd.h"
 
 struct pair {
@@ -133,37 +128,14 @@ static void replay(struct pair *p)
     effects_begin(&p->effects, &p->log);
 }
 
-static void check_entry(void *context, void *item, bool marked)
-{
-    const struct entry *e = item;
-    (void)context;
-    cr_assert_eq(marked, entry_expiry(e) != NO_EXPIRY);
-    switch (entry_type(e)) {
-    case TYPE_LIST: list_check(entry_object(e)); break;
-    case TYPE_SET: set_check(entry_object(e)); break;
-    case TYPE_HASH: hash_check(entry_object(e)); break;
-    case TYPE_ZSET: zset_check(entry_object(e)); break;
-    default: break;
-    }
-}
-
-static void check_engine(struct engine *e)
-{
-    for (unsigned id = 0; id < engine_databases(e); id++) {
-        const struct db *d = engine_db(e, id);
-        db_check(d);
-        for (uint64_t at = 0; (at = htable_scan(db_table(d), at, false, check_entry, NULL));) continue;
-    }
-}
-
 static void compare(struct pair *p)
 {
     uint8_t mine[ENGINE_DIGEST_BYTES], theirs[ENGINE_DIGEST_BYTES];
     engine_digest_full(p->primary, mine);
     engine_digest_full(p->replica, theirs);
     cr_assert_arr_eq(mine, theirs, sizeof mine, "data differ: %s", where(p));
-    check_engine(p->primary);
-    check_engine(p->replica);
+    engine_check(p->primary);
+    engine_check(p->replica);
 }
 
 /* A replica that joins: it takes a snapshot, and the log from there on. Commands go on while the snapshot is made, bucket

@@ -89,7 +89,7 @@ Test(traversal, it_gives_the_data_of_its_beginning_whatever_happens_meanwhile)
             for (int i = 0; i < 400; i++) random_command(&f, &r, 200);
             traverse(&f, &r, seed * 10 + (uint64_t)round);
         }
-        for (unsigned i = 0; i < engine_databases(f.engine); i++) db_check(engine_db(f.engine, i));
+        engine_check(f.engine);
         fixture_free(&f);
     }
 }
