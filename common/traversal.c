@@ -161,17 +161,26 @@ static void forget_passed(struct part *p, uint64_t from)
     buf_free(&passed.names);
 }
 
-/* Walk on in one part until @out has grown to @full bytes, or a number of buckets was passed. */
-static void walk_part(struct traversal *t, struct part *p, struct buf *out, size_t full, uint64_t *buckets)
+/* How far one step goes: until the output has grown to so many bytes, or so many buckets were passed. */
+struct limit {
+    size_t full;
+    uint64_t buckets;
+};
+
+static bool goes_on(const struct limit *limit, const struct buf *out)
+{
+    return out->len < limit->full && limit->buckets > 0;
+}
+
+static void walk_part(struct traversal *t, struct part *p, struct buf *out, struct limit *limit)
 {
     const struct htable *table = db_table(part_db(t, p));
     struct step step = {.traversal = t, .part = p, .out = out};
     const uint64_t from = p->position;
     bool end = false;
-    while (!end && out->len<full && * buckets> 0) {
+    for (; !end && goes_on(limit, out); limit->buckets--) {
         p->position = htable_scan(table, p->position, false, give_entry, &step);
         end = p->position == 0;
-        (*buckets)--;
     }
     if (end) end_part(p);
     else forget_passed(p, from);
@@ -180,12 +189,13 @@ static void walk_part(struct traversal *t, struct part *p, struct buf *out, size
 bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes)
 {
     enum { BYTES_PER_BUCKET = 64 }; /* what passing an empty bucket costs, as bytes */
-    const size_t full = out->len + budget_bytes;
-    uint64_t buckets = 1 + budget_bytes / BYTES_PER_BUCKET;
+    struct limit limit = {out->len + budget_bytes, 1 + budget_bytes / BYTES_PER_BUCKET};
     give_kept(t, out);
-    while (t->walking < t->count && out->len < full && buckets > 0) {
+    /* Writers that keep ahead of the walk must not hold it up: half of the budget is its own. */
+    if (limit.full < out->len + budget_bytes / 2 + 1) limit.full = out->len + budget_bytes / 2 + 1;
+    while (t->walking < t->count && goes_on(&limit, out)) {
         struct part *p = t->parts + t->walking;
-        if (!p->done) walk_part(t, p, out, full, &buckets);
+        if (!p->done) walk_part(t, p, out, &limit);
         if (p->done) t->walking++;
     }
     return t->walking < t->count;

@@ -30,7 +30,8 @@ struct traversal *traversal_begin(struct engine *e);
 void traversal_free(struct traversal *t);
 
 /* Append records to @out (SELECTDB and RESIZEDB included; neither header, aux fields nor EOF) until about
- * @budget_bytes were added, or as many buckets of the tables were passed as would have cost about the same time. False
+ * @budget_bytes were added, or as many buckets of the tables were passed as would have cost about the same time. All that
+ * was kept since the last step goes out, however much it is, and the walk goes on for half of the budget at least. False
  * when everything has been given. */
 bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes);
 

@@ -3,7 +3,6 @@
 #include <math.h>
 
 #include "common/call.h"
-#include "common/engine_impl.h"
 
 static bool check_length(struct call *c, uint64_t offset, size_t n)
 {

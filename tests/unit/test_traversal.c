@@ -136,6 +136,24 @@ Test(traversal, what_it_keeps_is_given_with_the_next_step_and_forgotten)
     fixture_free(&f);
 }
 
+Test(traversal, the_walk_goes_on_however_much_is_kept_for_each_step)
+{
+    struct fixture f;
+    struct buf records = {0};
+    fixture_init(&f);
+    for (int i = 0; i < 2000; i++) (void)fixture_do(&f, "SET key%d %0100d", i, i);
+    struct traversal *t = traversal_begin(f.engine);
+    for (int i = 0; i < 100; i++) (void)fixture_do(&f, "SET key%d x", i);
+    const uint64_t kept = traversal_given(t);
+    cr_expect_eq(kept, 100);
+    (void)traversal_step(t, &records, 1000);
+    cr_expect_gt(records.len, 100 * 100);
+    cr_expect_gt(traversal_given(t), kept);
+    traversal_free(t);
+    buf_free(&records);
+    fixture_free(&f);
+}
+
 Test(traversal, it_may_be_given_up_at_any_time)
 {
     struct fixture f;
