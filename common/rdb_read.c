@@ -217,7 +217,7 @@ static enum err read_int(struct rdb_reader *r, unsigned form, struct buf *to)
 
 static enum err read_any(struct rdb_reader *r, size_t limit, struct buf *to)
 {
-    uint64_t n;
+    uint64_t n = 0;
     unsigned special;
     TRY(read_length(r, &n, &special));
     if (!special) return read_bytes(r, n, limit, to);
