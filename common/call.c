@@ -18,15 +18,31 @@ static uint64_t hash_of(struct call *c, struct span key)
     return hash;
 }
 
-void engine_remove_dead(struct engine *e, struct db *d, uint64_t hash, struct entry *entry)
+/* A large value goes to the graveyard if @lazy. */
+static bool remove_at(struct engine *e, struct db *d, uint64_t hash, struct span key, bool lazy)
+{
+    const bool open = e->graveyard.open;
+    e->graveyard.open = lazy;
+    const bool removed = db_remove_at(d, hash, key);
+    e->graveyard.open = open;
+    return removed;
+}
+
+void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, enum drop_reason why)
 {
     const struct span key = entry_key(entry);
     engine_before_change(e, db_id(d), key);
     engine_touched(e, db_id(d), key);
-    engine_event(e, db_id(d), EVENT_EXPIRED, "expired", key);
-    e->stats.expired_keys++;
     e->stats.dirty++;
-    const bool removed = db_remove_at(d, hash, key);
+    if (why == DROP_EXPIRED) {
+        e->stats.expired_keys++;
+        engine_event(e, db_id(d), EVENT_EXPIRED, "expired", key);
+    } else {
+        e->stats.evicted_keys++;
+        engine_event(e, db_id(d), EVENT_EVICTED, "evicted", key);
+    }
+    const bool lazy = why == DROP_EXPIRED ? e->options.lazy.expire : e->options.lazy.eviction;
+    const bool removed = remove_at(e, d, hash, key, lazy);
     assert(removed);
 }
 
@@ -39,9 +55,17 @@ static struct entry *look_up(struct call *c, struct db *d, uint64_t hash, struct
     if (c->engine->role == ENGINE_PRIMARY && c->effects) {
         const struct span del[] = {SPAN("DEL"), key};
         effects_add(c->effects, db_id(d), del, 2);
-        engine_remove_dead(c->engine, d, hash, e);
+        engine_drop(c->engine, d, hash, e, DROP_EXPIRED);
     }
     return NULL;
+}
+
+/* The key was used. */
+static void touch(struct call *c, struct entry *e)
+{
+    const struct eviction_settings *s = &c->engine->options.eviction;
+    if (!eviction_is_lfu(s)) entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
+    else entry_set_clock(e, eviction_clock_used(s, entry_clock(e), c->now_ms, engine_random(c->engine)));
 }
 
 struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
@@ -52,7 +76,8 @@ struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
         else c->engine->stats.keyspace_misses++;
     }
     if (e && intent == FOR_WRITE) engine_before_change(c->engine, db_id(c->db), key);
-    if (e && intent != FOR_LOOK) entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
+    if (e && intent != FOR_LOOK) touch(c, e);
+    if (e && intent == FOR_WRITE) c->used = key.p;
     return e;
 }
 
@@ -78,16 +103,21 @@ struct entry *call_put(struct call *c, struct span key, const struct value *v, i
 
 struct entry *call_put_in(struct call *c, unsigned db, struct span key, const struct value *v, int64_t expiry)
 {
+    struct db *d = c->engine->data->dbs[db];
+    const uint64_t before = db_size(d);
     engine_before_change(c->engine, db, key);
-    struct entry *e = db_put_at(c->engine->data->dbs[db], hash_of(c, key), key, v, expiry);
-    entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
+    struct entry *e = db_put_at(d, hash_of(c, key), key, v, expiry);
+    if (db_size(d) != before) entry_set_clock(e, eviction_clock_new(&c->engine->options.eviction, c->now_ms));
+    else if (c->used != key.p) touch(c, e);
     return e;
 }
 
-bool call_delete(struct call *c, struct span key)
+bool call_delete(struct call *c, struct span key) { return call_unlink(c, key, c->engine->options.lazy.server_del); }
+
+bool call_unlink(struct call *c, struct span key, bool lazy)
 {
     engine_before_change(c->engine, db_id(c->db), key);
-    return db_remove_at(c->db, hash_of(c, key), key);
+    return remove_at(c->engine, c->db, hash_of(c, key), key, lazy);
 }
 
 struct entry *call_move(struct call *c, struct span key, unsigned to, struct span to_key)
@@ -130,15 +160,18 @@ void call_swap(struct call *c, unsigned a, unsigned b)
     e->observer.flushed(e->observer.context, (int)b);
 }
 
-uint64_t call_flush(struct call *c, int db)
+uint64_t call_flush(struct call *c, int db, bool lazy)
 {
     struct engine *e = c->engine;
     uint64_t removed = 0;
     for (unsigned i = 0; i < e->data->count; i++)
         if (db < 0 || (unsigned)db == i) removed += db_size(e->data->dbs[i]);
     if (e->traversal) traversal_before_flush(e->traversal, db);
-    for (unsigned i = 0; i < e->data->count; i++)
-        if (db < 0 || (unsigned)db == i) db_clear(e->data->dbs[i]);
+    for (unsigned i = 0; i < e->data->count; i++) {
+        if (db >= 0 && (unsigned)db != i) continue;
+        if (lazy && db_size(e->data->dbs[i]) > 0) db_bury(e->data->dbs[i]);
+        else db_clear(e->data->dbs[i]);
+    }
     if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
     return removed;
 }
@@ -169,15 +202,7 @@ void call_effect(struct call *c, const struct span *argv, size_t argc)
     if (c->effects) effects_add(c->effects, db_id(c->db), argv, argc);
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
-uint64_t call_random(void *call)
-{
-    const struct call *c = call;
-    uint64_t z = c->engine->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
+uint64_t call_random(void *call) { return engine_random(((struct call *)call)->engine); }
 
 uint64_t call_random_below(struct call *c, uint64_t bound)
 {
@@ -205,6 +230,7 @@ size_t call_max_bulk(const struct call *c)
     return c->origin == ORIGIN_LOG ? SIZE_MAX : c->engine->options.max_bulk;
 }
 
+const struct lazy_settings *call_lazy(const struct call *c) { return &c->engine->options.lazy; }
 const struct encoding_limits *call_limits(const struct call *c) { return &c->engine->options.limits; }
 struct db *call_db(struct call *c, unsigned id) { return engine_db(c->engine, id); }
 const uint8_t *call_hash_key(const struct call *c) { return c->engine->data->hash_key; }

@@ -36,6 +36,7 @@ struct call {
     bool effects_listed; /* the handler listed its own */
     bool hash_known;     /* of argv[1] */
     uint64_t hash;
+    const char *used; /* a key that was looked up for a write: to put it then is the same use */
 };
 
 enum intent {
@@ -53,6 +54,7 @@ enum event_class {
     EVENT_HASH = 'h',
     EVENT_ZSET = 'z',
     EVENT_EXPIRED = 'x',
+    EVENT_EVICTED = 'e',
     EVENT_NEW = 'n',
 };
 
@@ -73,6 +75,8 @@ struct entry *call_put_in(struct call *c, unsigned db, struct span key, const st
 
 /* Remove a key; false if there was none. */
 bool call_delete(struct call *c, struct span key);
+/* The same; @lazy: what is large is freed in the background. */
+bool call_unlink(struct call *c, struct span key, bool lazy);
 
 /* Give a key that exists another name, in the session's database or in @to, with value and expiry time. What stands
  * there is overwritten. The two are not the same. */
@@ -87,8 +91,9 @@ struct entry *call_edit_string(struct call *c, struct span key, struct entry *e,
 /* Exchange the data of two databases. */
 void call_swap(struct call *c, unsigned a, unsigned b);
 
-/* Remove all keys of one database, or (-1) of all; returns how many there were. */
-uint64_t call_flush(struct call *c, int db);
+/* Remove all keys of one database, or (-1) of all; returns how many there were. @lazy: in constant time, they are freed
+ * in the background. */
+uint64_t call_flush(struct call *c, int db, bool lazy);
 
 /* Set or (NO_EXPIRY) clear the expiry time of an entry that was found FOR_WRITE. */
 struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry);
@@ -122,6 +127,7 @@ bool call_is_past(const struct call *c, int64_t expiry);
 /* The longest string that may come into being. Replay has no limit: what was logged was allowed where it was done. */
 size_t call_max_bulk(const struct call *c);
 const struct encoding_limits *call_limits(const struct call *c);
+const struct lazy_settings *call_lazy(const struct call *c);
 struct db *call_db(struct call *c, unsigned id);    /* NULL if there is no such database */
 const uint8_t *call_hash_key(const struct call *c); /* for the tables of new collections */
 

@@ -10,7 +10,7 @@
 void engine_add_commands(struct command_set *s)
 {
     static const struct command *const families[] = {
-        string_commands, generic_commands, list_commands, set_commands, hash_commands, zset_commands,
+        string_commands, generic_commands, list_commands, set_commands, hash_commands, zset_commands, memory_commands,
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) command_set_add(s, families[i], CMD_ENGINE);
 }
@@ -24,6 +24,11 @@ static struct dataset *dataset_new(const struct engine_options *options)
     return data;
 }
 
+static void dataset_attach(struct dataset *data, struct graveyard *g)
+{
+    for (unsigned i = 0; i < data->count; i++) db_set_graveyard(data->dbs[i], g);
+}
+
 static void dataset_free(struct dataset *data)
 {
     for (unsigned i = 0; i < data->count; i++) db_free(data->dbs[i]);
@@ -35,7 +40,10 @@ struct engine *engine_new(const struct engine_options *options)
     assert(options->databases > 0);
     struct engine *e = MEM_NEW(struct engine);
     e->data = dataset_new(options);
+    dataset_attach(e->data, &e->graveyard);
+    e->pool = eviction_pool_new();
     e->options = *options;
+    e->graveyard.open = options->lazy.server_del;
     e->random = options->random_seed;
     e->now_ms = options->now_ms;
     e->commands = command_set_new();
@@ -49,6 +57,8 @@ void engine_free(struct engine *e)
     assert(!e->traversal);
     command_set_free(e->commands);
     dataset_free(e->data);
+    eviction_pool_free(e->pool);
+    garbage_free(e->graveyard.first);
     buf_free(&e->unread);
     mem_free(e);
 }
@@ -128,6 +138,18 @@ void engine_set_role(struct engine *e, enum engine_role role) { e->role = role; 
 void engine_set_observer(struct engine *e, const struct engine_observer *observer) { e->observer = *observer; }
 struct encoding_limits *engine_limits(struct engine *e) { return &e->options.limits; }
 void engine_set_max_bulk(struct engine *e, size_t max_bulk) { e->options.max_bulk = max_bulk; }
+
+void engine_set_lazy(struct engine *e, const struct lazy_settings *s)
+{
+    e->options.lazy = *s;
+    e->graveyard.open = s->server_del;
+}
+
+struct garbage *engine_take_garbage(struct engine *e, uint64_t *objects)
+{
+    return graveyard_take(&e->graveyard, objects);
+}
+
 const struct engine_stats *engine_stats(const struct engine *e) { return &e->stats; }
 
 void engine_reset_stats(struct engine *e)
@@ -163,6 +185,10 @@ void engine_swap(struct engine *a, struct engine *b)
     struct dataset *data = a->data;
     a->data = b->data;
     b->data = data;
+    dataset_attach(a->data, &a->graveyard);
+    dataset_attach(b->data, &b->graveyard);
+    eviction_pool_clear(a->pool);
+    eviction_pool_clear(b->pool);
     a->expire = b->expire = (struct expire_cursor){0, 0};
     if (a->observer.flushed) a->observer.flushed(a->observer.context, -1);
     if (b->observer.flushed) b->observer.flushed(b->observer.context, -1);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "common/command.h"
+#include "common/eviction.h"
 #include "common/reply.h"
 #include "common/resp.h"
 
@@ -30,6 +31,15 @@ struct encoding_limits {
         .zset_max_listpack_value = 64, .list_max_listpack_size = -2                                      \
     }
 
+/* When large values are freed in the background instead of at once; Redis's settings lazyfree-lazy-*. May change at run
+ * time. */
+struct lazy_settings {
+    bool eviction, expire; /* of keys that are evicted, or expire */
+    bool server_del;       /* of values that a command overwrites or removes on its way */
+    bool user_del;         /* DEL as UNLINK */
+    bool user_flush;       /* FLUSHALL and FLUSHDB that say neither SYNC nor ASYNC */
+};
+
 struct engine_options {
     unsigned databases;
     uint8_t hash_key[16]; /* secret, random per process; fixed in tests */
@@ -37,10 +47,13 @@ struct engine_options {
     size_t max_bulk;      /* proto-max-bulk-len: the longest string value that a client may make */
     int64_t now_ms;       /* Unix time of the making: that keys which are loaded count as last used at */
     struct encoding_limits limits;
+    struct eviction_settings eviction;
+    struct lazy_settings lazy;
 };
-#define ENGINE_OPTIONS_DEFAULT                                                                       \
-    {                                                                                                \
-        .databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT \
+#define ENGINE_OPTIONS_DEFAULT                                                                        \
+    {                                                                                                 \
+        .databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT, \
+        .eviction = EVICTION_DEFAULT                                                                  \
     }
 
 /* What a connection carries into the engine. */
@@ -81,7 +94,7 @@ struct engine_observer {
 };
 
 struct engine_stats {
-    uint64_t keyspace_hits, keyspace_misses, expired_keys;
+    uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
     uint64_t dirty; /* changes since the engine was made */
 };
 
@@ -117,6 +130,19 @@ uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an ex
 /* Work for idle and periodic time: delete expired keys (primary only), step pending resizes. Touches at most about
  * @budget entries; returns true if there is more to do at once. Effects as of engine_execute(). */
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects);
+
+/* Remove the key that the policy finds least worth keeping, among those it may choose from; false if there is none, or
+ * this is a replica: there the primary's log decides. How much memory that frees is for the caller to measure. Effects as
+ * of engine_execute(). */
+bool engine_evict(struct engine *e, int64_t now_ms, struct effects *effects);
+void engine_set_eviction(struct engine *e, const struct eviction_settings *s); /* copied */
+const struct eviction_settings *engine_eviction(const struct engine *e);
+
+/* What is to be freed in the background by now, in constant time: the caller owns it and calls garbage_free()
+ * (graveyard.h) on any thread. NULL if there is nothing. @objects: how many keys' values are in it. */
+struct garbage;
+struct garbage *engine_take_garbage(struct engine *e, uint64_t *objects);
+void engine_set_lazy(struct engine *e, const struct lazy_settings *s); /* copied */
 
 /* Redis's DEBUG DIGEST (SHA-1 based, without expiry times): equal data gives equal bytes, in Redis too. */
 enum { ENGINE_DIGEST_BYTES = 20 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/engine.h"
+#include "common/graveyard.h"
 #include "common/keyspace.h"
 #include "common/traversal.h"
 
@@ -28,12 +29,24 @@ struct engine {
     uint64_t random; /* state of the generator */
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
     struct expire_cursor expire;
+    struct eviction_pool *pool;
+    struct graveyard graveyard;   /* the databases know it; open outside of special cases as lazy.server_del says */
     struct command_set *commands; /* for replay */
     struct buf unread;            /* what replayed commands reply */
 };
 
-/* Delete a key whose time has come. The caller logs that, before. */
-void engine_remove_dead(struct engine *e, struct db *d, uint64_t hash, struct entry *entry);
+/* Delete a key that no command deletes. The caller logs that, before. */
+enum drop_reason { DROP_EXPIRED, DROP_EVICTED };
+void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, enum drop_reason why);
+
+/* 64 random bits; splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
+static inline uint64_t engine_random(struct engine *e)
+{
+    uint64_t z = e->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
 
 static inline bool entry_is_dead(const struct entry *e, int64_t now_ms)
 {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "common/graveyard.h"
 #include "common/mem.h"
 
 /* An entry in memory; each part in brackets is 8 bytes, and there if the header says so:
@@ -229,11 +230,14 @@ bool entry_overwrite(struct entry *e, const struct entry_plan *p)
     return true;
 }
 
-void entry_release_value(struct entry *e)
+void entry_release_value(struct entry *e, struct graveyard *g)
 {
     if (form_of(e) != FORM_POINTER) return;
-    if (entry_type(e) == TYPE_STRING) mem_free(load_pointer(e));
-    else object_free(entry_type(e), load_pointer(e));
+    const enum type type = entry_type(e);
+    void *object = load_pointer(e);
+    if (type == TYPE_STRING) mem_free(object);
+    else if (g && graveyard_wants(g, type, object)) graveyard_add_object(g, type, object);
+    else object_free(type, object);
 }
 
 void value_free(struct value *v)

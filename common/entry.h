@@ -6,6 +6,8 @@
 
 enum { ENTRY_EMBED_MAX = 448 }; /* bytes; a longer string has an allocation of its own */
 
+struct graveyard;
+
 /* What an entry is to hold, decided before its size is known. */
 struct entry_plan {
     enum type type;
@@ -26,8 +28,8 @@ struct entry *entry_build(const struct entry_plan *p);
 /* Overwrite the value where it stands, if the new one fits there: the usual case of a SET on an existing key. */
 bool entry_overwrite(struct entry *e, const struct entry_plan *p);
 
-/* Free what hangs on the entry. */
-void entry_release_value(struct entry *e);
+/* Free what hangs on the entry, or leave it to the graveyard, if there is one and it wants it. */
+void entry_release_value(struct entry *e, struct graveyard *g);
 
 bool entry_has_expiry(const struct entry *e);
 void entry_store_expiry(struct entry *e, int64_t expiry); /* of one that has such a time */

@@ -40,7 +40,7 @@ static void reap(struct engine *e, struct db *d, struct harvest *h, struct effec
     if (h->count == 0) return;
     for (size_t i = 0; i < h->count; i++) argv[1 + i] = entry_key(h->found[i]);
     effects_add(effects, db_id(d), argv, 1 + h->count);
-    for (size_t i = 0; i < h->count; i++) engine_remove_dead(e, d, db_hash(d, argv[1 + i]), h->found[i]);
+    for (size_t i = 0; i < h->count; i++) engine_drop(e, d, db_hash(d, argv[1 + i]), h->found[i], DROP_EXPIRED);
     h->count = 0;
 }
 

@@ -3,17 +3,19 @@
 #include <assert.h>
 
 #include "common/entry.h"
+#include "common/graveyard.h"
 #include "common/mem.h"
 
 struct db {
     struct htable table;
     uint64_t expires;
+    struct graveyard *graveyard;
     unsigned id;
 };
 
 static void entry_free(void *item)
 {
-    entry_release_value(item);
+    entry_release_value(item, NULL);
     mem_free(item);
 }
 
@@ -39,6 +41,15 @@ void db_clear(struct db *d)
 {
     htable_clear(&d->table);
     d->expires = 0;
+}
+
+void db_set_graveyard(struct db *d, struct graveyard *g) { d->graveyard = g; }
+
+void db_bury(struct db *d)
+{
+    struct db *buried = db_new(d->id, d->table.hash_key);
+    db_swap(buried, d);
+    graveyard_add_db(d->graveyard, buried);
 }
 
 unsigned db_id(const struct db *d) { return d->id; }
@@ -100,7 +111,7 @@ struct entry *db_put_at(struct db *d, uint64_t hash, struct span key, const stru
     if (entry_overwrite(old, &plan)) return old;
     plan.keep = entry_clock(old);
     struct entry *e = entry_build(&plan);
-    entry_release_value(old);
+    entry_release_value(old, d->graveyard);
     replace(d, slot, e);
     return e;
 }
@@ -143,7 +154,8 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key)
     struct entry *e = htable_remove(&d->table, hash, key);
     if (!e) return false;
     if (entry_has_expiry(e)) d->expires--;
-    entry_free(e);
+    entry_release_value(e, d->graveyard);
+    mem_free(e);
     return true;
 }
 

@@ -69,10 +69,15 @@ void object_check(enum type type, const void *object); /* asserts every invarian
 
 /* One database. */
 struct db;
+struct graveyard;
 
 struct db *db_new(unsigned id, const uint8_t *hash_key);
 void db_free(struct db *d);
 void db_clear(struct db *d);
+/* Where large values go that are removed while it is open, instead of being freed; NULL: nowhere. Borrowed. */
+void db_set_graveyard(struct db *d, struct graveyard *g);
+/* Empty the database in constant time: its data becomes garbage as a whole. Needs a graveyard. */
+void db_bury(struct db *d);
 unsigned db_id(const struct db *d);
 uint64_t db_size(const struct db *d);
 uint64_t db_expires(const struct db *d);

@@ -65,6 +65,7 @@ struct rdb_target {
     const struct encoding_limits *limits;
     size_t max_string; /* the longest string that is taken; the file's size bounds it too */
     int64_t now_s;     /* Unix time that keys count as last used at, less the idle time that a file may say */
+    const struct eviction_settings *eviction; /* what their clocks mean; NULL: seconds */
 };
 
 struct rdb_loaded {

@@ -284,6 +284,13 @@ static void drop_value(struct load *l)
 }
 
 /* A key and its value, behind the byte that says which kind it is. */
+/* Nothing tells how often a key was used: under LFU it begins as a new one. */
+static uint32_t clock_of(const struct rdb_target *to, int64_t used_s)
+{
+    if (to->eviction && eviction_is_lfu(to->eviction)) return eviction_clock_new(to->eviction, to->now_s * 1000);
+    return (uint32_t)used_s;
+}
+
 static enum err load_key(struct load *l, unsigned kind)
 {
     TRY(rdb_read_string(&l->in, &l->key));
@@ -304,7 +311,8 @@ static enum err load_key(struct load *l, unsigned kind)
     }
     const uint64_t keys = db_size(l->db);
     struct entry *e = db_put(l->db, buf_span(&l->key), &l->value, l->expiry);
-    entry_set_clock(e, (uint32_t)((uint64_t)l->to->now_s - l->idle_s));
+    const int64_t used_s = (int64_t)((uint64_t)l->to->now_s - l->idle_s);
+    entry_set_clock(e, clock_of(l->to, used_s));
     l->value = (struct value){.type = TYPE_STRING};
     l->expiry = NO_EXPIRY;
     l->idle_s = 0;
@@ -461,5 +469,6 @@ struct rdb_target rdb_target_engine(struct engine *e)
                                .hash_key = engine_hash_key(e),
                                .limits = engine_limits(e),
                                .max_string = SIZE_MAX,
-                               .now_s = engine_now_ms(e) / 1000};
+                               .now_s = engine_now_ms(e) / 1000,
+                               .eviction = engine_eviction(e)};
 }

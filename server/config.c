@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/eviction.h"
 #include "common/mem.h"
 #include "common/num.h"
 #include "server/words.h"

@@ -44,6 +44,18 @@
     X(LOG_RETENTION_SECONDS, "log-retention-seconds", NULL, NUMBER, "3600", 0, INT32_MAX, 0, NULL, NULL, "And for how long; 0: no bound of time.") \
     X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
     X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \
+    /* Memory */ \
+    X(MAXMEMORY, "maxmemory", NULL, BYTES, "0", 0, INT64_MAX, 0, NULL, NULL, "Most bytes of memory; 0: no limit.") \
+    X(MAXMEMORY_POLICY, "maxmemory-policy", NULL, CHOICE, "noeviction", 0, 0, 0, EVICTION_POLICY_WORDS, NULL, "Which keys go when the limit is reached.") \
+    X(MAXMEMORY_SAMPLES, "maxmemory-samples", NULL, NUMBER, "5", 1, INT32_MAX, 0, NULL, NULL, "Keys that are compared to choose one that goes.") \
+    X(LFU_LOG_FACTOR, "lfu-log-factor", NULL, NUMBER, "10", 0, INT32_MAX, 0, NULL, NULL, "How slowly the counter of uses grows.") \
+    X(LFU_DECAY_TIME, "lfu-decay-time", NULL, NUMBER, "1", 0, INT32_MAX, 0, NULL, NULL, "Minutes without a use that the counter loses one for; 0: never.") \
+    X(REPLICA_IGNORE_MAXMEMORY, "replica-ignore-maxmemory", "slave-ignore-maxmemory", SWITCH, "yes", 1, 1, 0, NULL, NULL, "A replica evicts no keys of its own; always yes.") \
+    X(LAZY_EVICTION, "lazyfree-lazy-eviction", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "Free the values of evicted keys in the background.") \
+    X(LAZY_EXPIRE, "lazyfree-lazy-expire", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "Free the values of expired keys in the background.") \
+    X(LAZY_SERVER_DEL, "lazyfree-lazy-server-del", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "Free overwritten values in the background.") \
+    X(LAZY_USER_DEL, "lazyfree-lazy-user-del", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "DEL works as UNLINK.") \
+    X(LAZY_USER_FLUSH, "lazyfree-lazy-user-flush", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "FLUSHALL and FLUSHDB work as with ASYNC.") \
     /* Replication */ \
     X(REPLICAOF, "replicaof", "slaveof", TEXT, "", 0, 0, SETTING_FIXED, NULL, setting_rule_replicaof, "Host and port of the primary to follow.") \
     X(REPLICA_READ_ONLY, "replica-read-only", "slave-read-only", SWITCH, "yes", 1, 1, 0, NULL, NULL, "A replica refuses writes; always yes.") \

@@ -79,6 +79,8 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, debug_refused);
     } else if (!(c->flags & CLIENT_TRUSTED) && !(e->flags & CMD_NO_AUTH)) {
         reply_error(reply, "NOAUTH Authentication required.");
+    } else if (!limits_make_room(s) && e->flags & CMD_DENYOOM) {
+        reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     } else if (s->loading && !(e->flags & CMD_LOADING)) {
         reply_error(reply, "LOADING Redis is loading the dataset in memory");
     } else if (e->flags & CMD_WRITE && s->journal.failed) {

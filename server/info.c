@@ -35,6 +35,13 @@ static void put_human(struct buf *o, const char *name, uint64_t bytes)
     else buf_printf(o, "%s:%" PRIu64 "B\r\n", name, bytes);
 }
 
+static void put_setting(const struct server *s, struct buf *o, const char *name, enum setting id)
+{
+    buf_printf(o, "%s:", name);
+    config_format(s->config, id, o);
+    buf_add(o, "\r\n", 2);
+}
+
 static void write_server(struct server *s, struct buf *o)
 {
     struct utsname system;
@@ -76,8 +83,8 @@ static void write_clients(struct server *s, struct buf *o)
 static void write_memory(struct server *s, struct buf *o)
 {
     struct memory_use m;
+    limits_look(s);
     memory_use(&m);
-    if (m.used > s->peak_memory) s->peak_memory = m.used;
     put_u64(o, "used_memory", m.used);
     put_human(o, "used_memory_human", m.used);
     put_u64(o, "used_memory_rss", m.resident);
@@ -86,12 +93,15 @@ static void write_memory(struct server *s, struct buf *o)
     put_human(o, "used_memory_peak_human", s->peak_memory);
     put_u64(o, "total_system_memory", m.system);
     put_human(o, "total_system_memory_human", m.system);
-    put_u64(o, "maxmemory", 0);
-    put_human(o, "maxmemory_human", 0);
-    put(o, "maxmemory_policy", "noeviction");
+    put_i64(o, "maxmemory", s->limits.max_bytes);
+    put_human(o, "maxmemory_human", (uint64_t)s->limits.max_bytes);
+    put_setting(s, o, "maxmemory_policy", SET_MAXMEMORY_POLICY);
+    put_u64(o, "mem_not_counted_for_evict", limits_left_out(s));
     if (m.active) put_u64(o, "allocator_active", m.active);
     put_real(o, "mem_fragmentation_ratio", m.used ? (double)m.resident / (double)m.used : 0, 2);
     put(o, "mem_allocator", m.allocator);
+    put_u64(o, "lazyfree_pending_objects", s->reaper.pending);
+    put_u64(o, "lazyfreed_objects", s->reaper.freed);
 }
 
 static void put_result(struct buf *o, const char *name, const struct saver_result *r)
@@ -171,7 +181,7 @@ static void write_stats(struct server *s, struct buf *o)
     put_real(o, "instantaneous_output_kbps", (double)rate_get(&t->out_rate) / 1024, 2);
     put_u64(o, "rejected_connections", t->rejected_connections);
     put_u64(o, "expired_keys", e->expired_keys);
-    put_u64(o, "evicted_keys", 0);
+    put_u64(o, "evicted_keys", e->evicted_keys);
     put_u64(o, "keyspace_hits", e->keyspace_hits);
     put_u64(o, "keyspace_misses", e->keyspace_misses);
     put_u64(o, "latest_fork_usec", 0);

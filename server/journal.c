@@ -92,6 +92,7 @@ void journal_close_batch(struct server *s)
     effects_end(&j->effects);
     struct chunk *c = log_append(j->log, clock_now(&s->clock), &j->batch);
     nodes_submit(s, c);
+    limits_gave(s, c->len);
     chunk_unref(c);
     effects_begin(&j->effects, &j->batch);
     check_backlog(s);

@@ -12,7 +12,6 @@
 #include "common/mem.h"
 #include "replication/log.h"
 #include "server/client.h"
-#include "server/memory.h"
 #include "server/server.h"
 
 enum { STOP_GRACE_MS = 1000, CYCLE_BUDGET = 256, CYCLE_MAX_NS = 1000000, CYCLE_AGAIN_MS = 1, SAMPLE_TURNS = 10 };
@@ -62,6 +61,7 @@ static void on_prepare(uv_prepare_t *h)
     struct server *s = h->data;
     journal_close_batch(s);
     clients_flush(s);
+    (void)reaper_collect(s);
     clock_turn(&s->clock);
     check_stop(s);
 }
@@ -72,11 +72,7 @@ static void on_tick(uv_timer_t *h)
     stats_sample(&s->stats, clock_ticks_ns());
     clients_tend(s);
     saver_tend(s);
-    if (s->life->ticks++ % SAMPLE_TURNS == 0) {
-        struct memory_use m;
-        memory_use(&m);
-        if (m.used > s->peak_memory) s->peak_memory = m.used;
-    }
+    if (s->limits.max_bytes || s->life->ticks++ % SAMPLE_TURNS == 0) limits_look(s);
 }
 
 static void on_cycle(uv_timer_t *h)
@@ -86,6 +82,8 @@ static void on_cycle(uv_timer_t *h)
     bool more = !s->loading;
     while (more && clock_ticks_ns() - begin < CYCLE_MAX_NS)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
+    (void)limits_make_room(s);
+    more |= s->limits.over;
     const uint64_t rest = 1000 / (uint64_t)config_number(s->config, SET_HZ);
     (void)uv_timer_start(&s->life->cycle, on_cycle, more ? CYCLE_AGAIN_MS : rest, 0);
 }

@@ -1,12 +1,17 @@
 #include "server/memory.h"
 
 #include <malloc.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
 
 /* jemalloc's, if that is what the program was linked with. */
 extern int mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size) __attribute__((weak));
+
+#define ALL_AT_HAND "stats.arenas.4096.tcache_bytes"
+
+/* The sanitizers' allocator. */
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
 static size_t jemalloc_figure(const char *name)
 {
@@ -28,16 +33,32 @@ void memory_use(struct memory_use *m)
 {
     *m = (struct memory_use){.resident = resident_bytes(),
                              .system = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE)};
+    m->used = memory_used();
+    m->active = mallctl ? jemalloc_figure("stats.active") : 0;
+    m->allocator = mallctl ? "jemalloc" : "libc";
+}
+
+size_t memory_used(void)
+{
+    if (__sanitizer_get_current_allocated_bytes) return __sanitizer_get_current_allocated_bytes();
     if (mallctl) {
         uint64_t epoch = 1;
         size_t n = sizeof epoch;
         (void)mallctl("epoch", &epoch, &n, &epoch, n); /* the figures are a cache that this renews */
-        m->used = jemalloc_figure("stats.allocated");
-        m->active = jemalloc_figure("stats.active");
-        m->allocator = "jemalloc";
-        return;
+        /* What threads keep at hand for their next allocations counts as allocated there: 4096 stands for all arenas. */
+        const size_t allocated = jemalloc_figure("stats.allocated"), at_hand = jemalloc_figure(ALL_AT_HAND);
+        return allocated > at_hand ? allocated - at_hand : allocated;
     }
     const struct mallinfo2 info = mallinfo2();
-    m->used = info.uordblks + info.hblkhd;
-    m->allocator = "libc";
+    return info.uordblks + info.hblkhd;
+}
+
+void memory_thread_counters(const volatile uint64_t **allocated, const volatile uint64_t **freed)
+{
+    uint64_t *in = NULL, *out = NULL;
+    size_t n = sizeof in;
+    const bool counted = mallctl && mallctl("thread.allocatedp", &in, &n, NULL, 0) == 0 &&
+                         mallctl("thread.deallocatedp", &out, &n, NULL, 0) == 0;
+    *allocated = counted ? in : NULL;
+    *freed = counted ? out : NULL;
 }

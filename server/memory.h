@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct memory_use {
     size_t used;     /* allocated by us */
@@ -12,3 +13,9 @@ struct memory_use {
 };
 
 void memory_use(struct memory_use *m);
+
+/* `used` alone; some microseconds. */
+size_t memory_used(void);
+
+/* What this thread has allocated and freed so far, in bytes; *allocated is NULL if nobody counts that. */
+void memory_thread_counters(const volatile uint64_t **allocated, const volatile uint64_t **freed);

@@ -32,6 +32,7 @@ static struct saver_result *result_of(struct saver *v, enum saver_kind kind)
 static void feed(struct saver *v)
 {
     rdb_sum_add(&v->sum, buf_span(&v->piece));
+    v->fed += v->piece.len;
     checkpoint_feed(v->running, &v->piece);
 }
 
@@ -158,7 +159,9 @@ static void on_idle(uv_idle_t *h)
     struct server *s = h->data;
     struct saver *v = &s->saver;
     /* The loop may sleep when all was given, or until the disk has caught up. */
+    const uint64_t fed = v->fed;
     if (!v->walk || !give_slice(v, SLICE_NS) || disk_is_behind(v)) (void)uv_idle_stop(h);
+    limits_gave(s, v->fed - fed);
 }
 
 static void on_wake(uv_async_t *h)

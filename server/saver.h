@@ -30,6 +30,7 @@ struct saver {
     struct traversal *walk;
     struct rdb_sum sum;
     struct buf piece;
+    uint64_t fed;    /* bytes of pieces that were handed over */
     uv_idle_t idle;  /* active while slices are to be given */
     uv_async_t wake; /* the thread has news */
     int64_t began_ms;

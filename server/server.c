@@ -69,6 +69,16 @@ void server_apply(struct server *s, enum setting id)
         log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE),
                           config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000);
         break;
+    case SET_MAXMEMORY:
+    case SET_MAXMEMORY_POLICY:
+    case SET_MAXMEMORY_SAMPLES:
+    case SET_LFU_LOG_FACTOR:
+    case SET_LFU_DECAY_TIME:
+    case SET_LAZY_EVICTION:
+    case SET_LAZY_EXPIRE:
+    case SET_LAZY_SERVER_DEL:
+    case SET_LAZY_USER_DEL:
+    case SET_LAZY_USER_FLUSH: limits_configure(s); break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:
@@ -88,6 +98,7 @@ struct engine *server_make_engine(const struct server *s)
     options.databases = (unsigned)config_number(s->config, SET_DATABASES);
     options.max_bulk = (size_t)config_number(s->config, SET_MAX_BULK);
     options.limits = encoding_limits(s->config);
+    options.eviction = limits_eviction(s->config);
     options.now_ms = clock_wall_ms();
     randombytes_buf(options.hash_key, sizeof options.hash_key);
     randombytes_buf(&options.random_seed, sizeof options.random_seed);
@@ -141,6 +152,7 @@ static enum err start(struct server *s, struct errmsg *m)
     s->clock.started_ms = clock_wall_ms();
     reserve_descriptors(s);
     make_engine(s);
+    limits_init(s);
     clients_init(s);
     saver_init(s);
     wait_init(s);

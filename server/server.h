@@ -14,9 +14,11 @@
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/journal.h"
+#include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
 #include "server/nodes.h"
+#include "server/reaper.h"
 #include "server/saver.h"
 #include "server/stats.h"
 #include "server/wait.h"
@@ -41,6 +43,8 @@ struct server {
     struct saver saver;
     struct nodes nodes;
     struct waiters waiters;
+    struct limits limits;
+    struct reaper reaper;
 
     struct clients clients;
     struct listeners listeners;

@@ -10,3 +10,4 @@ extern const struct command list_commands[];
 extern const struct command set_commands[];
 extern const struct command hash_commands[];
 extern const struct command zset_commands[];
+extern const struct command memory_commands[];

@@ -6,17 +6,20 @@
 #include "common/call.h"
 #include "common/commands/generic.h"
 
-static void del(struct call *c)
+static void remove_keys(struct call *c, bool lazy)
 {
     int64_t removed = 0;
     for (size_t i = 1; i < c->argc; i++) {
         if (!call_find_any(c, c->argv[i], FOR_WRITE)) continue;
-        call_delete(c, c->argv[i]);
+        call_unlink(c, c->argv[i], lazy);
         call_changed(c, EVENT_GENERIC, "del", c->argv[i], 1);
         removed++;
     }
     reply_int(c->reply, removed);
 }
+
+static void del(struct call *c) { remove_keys(c, call_lazy(c)->user_del); }
+static void unlink_keys(struct call *c) { remove_keys(c, true); }
 
 static void count_existing(struct call *c, enum intent intent)
 {
@@ -144,20 +147,30 @@ static void show_references(struct call *c)
     if (e) reply_int(c->reply, entry_int(e, &v) && v >= 0 && v < SHARED_BELOW ? INT_MAX : 1);
 }
 
+#define SWITCHING                                                                                       \
+    "Please note that when switching between policies at runtime LRU and LFU data will take some time " \
+    "to adjust."
+
 static void show_idle_time(struct call *c)
 {
     const struct entry *e = object_key(c);
     if (!e) return;
-    const uint32_t now_s = (uint32_t)(c->now_ms / 1000);
-    reply_int(c->reply, (now_s - entry_clock(e)) & ENTRY_CLOCK_MASK);
+    if (eviction_is_lfu(engine_eviction(c->engine))) {
+        reply_error(c->reply, "ERR An LFU maxmemory policy is selected, idle time not tracked. " SWITCHING);
+        return;
+    }
+    reply_int(c->reply, eviction_idle_seconds(entry_clock(e), c->now_ms));
 }
 
 static void show_frequency(struct call *c)
 {
-    if (!object_key(c)) return;
-    reply_error(c->reply,
-                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
-                "when switching between policies at runtime LRU and LFU data will take some time to adjust.");
+    const struct entry *e = object_key(c);
+    const struct eviction_settings *s = engine_eviction(c->engine);
+    if (!e) return;
+    if (eviction_is_lfu(s)) reply_int(c->reply, eviction_frequency(s, entry_clock(e), c->now_ms));
+    else
+        reply_error(c->reply,
+                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " SWITCHING);
 }
 
 static void object_help(struct call *c)
@@ -266,6 +279,6 @@ const struct command generic_commands[] = {
             KEYS(KEY_RO, 1), type),
     COMMAND_HINTED("UNLINK", "key+", "Remove keys; large values are freed in the background.", "4.0.0",
                    "O(1) for each key", CMD_WRITE | CMD_FAST, ACL_KEYSPACE, KEYS_RANGE(KEY_RM | KEY_DELETE, 1, -1, 1),
-                   del, SUM),
+                   unlink_keys, SUM),
     COMMANDS_END,
 };

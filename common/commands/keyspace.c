@@ -25,15 +25,16 @@ void keyspace_select(struct call *c)
 
 void keyspace_dbsize(struct call *c) { reply_int(c->reply, (int64_t)db_size(c->db)); }
 
-/* FLUSHALL and FLUSHDB take how the memory is to be freed; it is freed at once here. */
 static void flush(struct call *c, int db)
 {
-    if (c->argc > 2 || (c->argc == 2 && !span_is(c->argv[1], "SYNC") && !span_is(c->argv[1], "ASYNC"))) {
+    bool lazy = call_lazy(c)->user_flush;
+    if (c->argc > 1) lazy = span_is(c->argv[1], "ASYNC");
+    if (c->argc > 2 || (c->argc == 2 && !lazy && !span_is(c->argv[1], "SYNC"))) {
         reply_syntax_error(c->reply);
         return;
     }
     /* Logged even if nothing was there: what is flushed is empty everywhere. */
-    c->changes += call_flush(c, db) + 1;
+    c->changes += call_flush(c, db, lazy) + 1;
     reply_ok(c->reply);
 }
 

@@ -128,5 +128,6 @@ void config_command_resetstat(struct call *c)
     struct server *s = client_of(c)->server;
     stats_reset(&s->stats);
     engine_reset_stats(s->engine);
+    s->reaper.freed = 0;
     reply_ok(c->reply);
 }
