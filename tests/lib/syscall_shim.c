@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#pragma GCC visibility push(default) /* they are to be found in place of the C library's */
+
 enum { MAX_SHOWN = 16384 };
 
 static atomic_ulong next_number = 1;
