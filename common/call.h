@@ -53,6 +53,7 @@ enum event_class {
     EVENT_SET = 's',
     EVENT_HASH = 'h',
     EVENT_ZSET = 'z',
+    EVENT_STREAM = 't',
     EVENT_EXPIRED = 'x',
     EVENT_EVICTED = 'e',
     EVENT_NEW = 'n',

@@ -11,6 +11,7 @@
 #include "common/types/hash.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
+#include "common/types/stream.h"
 #include "common/types/zset.h"
 
 _Static_assert((int)ENGINE_DIGEST_BYTES == (int)SHA1_DIGEST_LENGTH, "a digest is one SHA-1 hash");
@@ -84,6 +85,63 @@ static void add_zset(struct digest *d, const struct zset *zset, bool full)
     }
 }
 
+static void add_u64(struct digest *d, uint64_t v)
+{
+    add_number(d, (uint32_t)(v >> 32));
+    add_number(d, (uint32_t)v);
+}
+
+static void add_id(struct digest *d, struct stream_id id)
+{
+    add_u64(d, id.ms);
+    add_u64(d, id.seq);
+}
+
+/* When a consumer was last heard of is left out: reading says so, and is not logged. */
+static void add_group(struct digest *d, const struct stream_group *g)
+{
+    add_ordered(d, g->name.p, g->name.n);
+    add_id(d, g->last);
+    add_u64(d, (uint64_t)g->read);
+    for (size_t i = 0; i < g->consumer_count; i++) {
+        const struct stream_consumer *c = g->consumers[i];
+        add_ordered(d, c->name.p, c->name.n);
+        const struct stream_pending *p;
+        for (struct stream_id id = STREAM_ID_ZERO; (p = stream_pending_from(&c->pending, &id));) {
+            add_id(d, id);
+            add_u64(d, (uint64_t)p->delivered_ms);
+            add_u64(d, p->deliveries);
+            if (!stream_id_increment(&id)) break;
+        }
+    }
+}
+
+/* Redis takes in the entries only; @full: groups and what the stream remembers as well. */
+static void add_stream(struct digest *d, const struct stream *s, bool full)
+{
+    struct stream_iter i;
+    struct stream_id id;
+    struct span field, value;
+    uint64_t fields;
+    char scratch[NUM_I64_MAX_TEXT], scratch2[NUM_I64_MAX_TEXT], name[2 * NUM_I64_MAX_TEXT + 2];
+    stream_iter_begin(&i, s, STREAM_ID_ZERO, STREAM_ID_MAX, false);
+    while (stream_iter_next(&i, &id, &fields)) {
+        const int n = snprintf(name, sizeof name, "%llu.%llu", (unsigned long long)id.ms, (unsigned long long)id.seq);
+        add_ordered(d, name, (size_t)n);
+        while (stream_iter_field(&i, &field, &value, scratch, scratch2)) {
+            add_ordered(d, field.p, field.n);
+            add_ordered(d, value.p, value.n);
+        }
+    }
+    if (!full) return;
+    const struct stream_marks *m = stream_marks(s);
+    const struct stream_groups *groups = stream_groups_of(s);
+    add_id(d, m->last);
+    add_id(d, m->max_deleted);
+    add_u64(d, m->added);
+    for (size_t g = 0; g < groups->count; g++) add_group(d, groups->list[g]);
+}
+
 static void add_value(struct digest *d, const struct entry *e, bool full)
 {
     char scratch[NUM_I64_MAX_TEXT];
@@ -98,6 +156,7 @@ static void add_value(struct digest *d, const struct entry *e, bool full)
     case TYPE_SET: set_each(entry_object(e), add_member, d); break;
     case TYPE_ZSET: add_zset(d, entry_object(e), full); break;
     case TYPE_HASH: hash_each(entry_object(e), add_field, d); break;
+    case TYPE_STREAM: add_stream(d, entry_object(e), full); break;
     case TYPE_COUNT: break;
     }
     /* Only that it expires, not when. */

@@ -69,7 +69,7 @@ static void store_pointer(struct entry *e, void *p) { memcpy(e->tail + word_at(e
 
 const char *type_name(enum type t)
 {
-    static const char *const names[TYPE_COUNT] = {"string", "list", "set", "zset", "hash"};
+    static const char *const names[TYPE_COUNT] = {"string", "list", "set", "zset", "hash", NULL, "stream"};
     return names[t];
 }
 

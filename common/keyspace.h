@@ -12,8 +12,8 @@
 #include "common/htable.h"
 #include "common/num.h"
 
-/* In the order of Redis's own type numbers, which its DEBUG DIGEST takes in. */
-enum type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_COUNT };
+/* Redis's own type numbers, which its DEBUG DIGEST takes in; 5 are its modules'. */
+enum type { TYPE_STRING, TYPE_LIST, TYPE_SET, TYPE_ZSET, TYPE_HASH, TYPE_STREAM = 6, TYPE_COUNT };
 
 #define NO_EXPIRY INT64_C(-1)
 
@@ -21,6 +21,7 @@ struct list;
 struct set;
 struct zset;
 struct hash;
+struct stream;
 
 /* A value on its way into or out of the keyspace; a collection is owned by whoever holds the struct. */
 struct value {
@@ -31,7 +32,8 @@ struct value {
         struct set *set;
         struct zset *zset;
         struct hash *hash;
-        void *object; /* any of the four */
+        struct stream *stream;
+        void *object; /* any of them */
     };
 };
 

@@ -106,6 +106,14 @@ static void form_int(struct form *f, int64_t v)
     }
 }
 
+static void form_of_int(struct form *f, int64_t v)
+{
+    f->text = (struct span){0};
+    form_int(f, v);
+    f->body = f->head_bytes;
+    f->whole = f->body + tail_bytes(f->body);
+}
+
 static void form_of(struct form *f, struct span s)
 {
     int64_t v;
@@ -283,13 +291,42 @@ static size_t count_after(const lp_t *lp, int64_t by)
     return count == COUNT_UNKNOWN ? count : (size_t)((int64_t)count + by);
 }
 
+static lp_t *insert_form(lp_t *lp, size_t offset, const struct form *f)
+{
+    lp = splice(lp, offset, 0, f->whole, count_after(lp, 1));
+    put_form(lp + offset, f);
+    return lp;
+}
+
+static lp_t *replace_form(lp_t *lp, const lp_t **at, const struct form *f)
+{
+    const size_t offset = (size_t)(*at - lp), cut = (size_t)(step(*at) - *at);
+    lp = splice(lp, offset, cut, f->whole, count_after(lp, 0));
+    put_form(lp + offset, f);
+    *at = lp + offset;
+    return lp;
+}
+
+lp_t *lp_append_int(lp_t *lp, int64_t v)
+{
+    struct form f;
+    form_of_int(&f, v);
+    return insert_form(lp, lp_bytes(lp) - 1, &f);
+}
+
+lp_t *lp_replace_int(lp_t *lp, const lp_t **at, int64_t v)
+{
+    struct form f;
+    form_of_int(&f, v);
+    return replace_form(lp, at, &f);
+}
+
 lp_t *lp_insert(lp_t *lp, const lp_t *at, struct span s, const lp_t **inserted)
 {
     struct form f;
     form_of(&f, s);
     const size_t offset = at ? (size_t)(at - lp) : lp_bytes(lp) - 1;
-    lp = splice(lp, offset, 0, f.whole, count_after(lp, 1));
-    put_form(lp + offset, &f);
+    lp = insert_form(lp, offset, &f);
     if (inserted) *inserted = lp + offset;
     return lp;
 }
@@ -302,11 +339,7 @@ lp_t *lp_replace(lp_t *lp, const lp_t **at, struct span s)
 {
     struct form f;
     form_of(&f, s);
-    const size_t offset = (size_t)(*at - lp), cut = (size_t)(step(*at) - *at);
-    lp = splice(lp, offset, cut, f.whole, count_after(lp, 0));
-    put_form(lp + offset, &f);
-    *at = lp + offset;
-    return lp;
+    return replace_form(lp, at, &f);
 }
 
 lp_t *lp_delete(lp_t *lp, const lp_t **at, size_t n)

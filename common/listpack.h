@@ -44,11 +44,13 @@ const lp_t *lp_find(const lp_t *lp, const lp_t *from, struct span s, unsigned sk
 bool lp_fits(const lp_t *lp, struct span s);
 
 MUST_USE lp_t *lp_append(lp_t *lp, struct span s);
+MUST_USE lp_t *lp_append_int(lp_t *lp, int64_t v);
 MUST_USE lp_t *lp_prepend(lp_t *lp, struct span s);
 /* Insert before @at, or at the end if @at is NULL. *inserted (may be NULL) is set to the new element. */
 MUST_USE lp_t *lp_insert(lp_t *lp, const lp_t *at, struct span s, const lp_t **inserted);
 /* *at is set to the element in its new form. */
 MUST_USE lp_t *lp_replace(lp_t *lp, const lp_t **at, struct span s);
+MUST_USE lp_t *lp_replace_int(lp_t *lp, const lp_t **at, int64_t v);
 /* Delete @n elements from *at on; *at is set to what follows them, or NULL. */
 MUST_USE lp_t *lp_delete(lp_t *lp, const lp_t **at, size_t n);
 

@@ -1,10 +1,11 @@
-/* What the four kinds of collections have in common, chosen by type. */
+/* What the kinds of collections have in common, chosen by type. */
 #include <assert.h>
 
 #include "common/keyspace.h"
 #include "common/types/hash.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
+#include "common/types/stream.h"
 #include "common/types/zset.h"
 
 void object_free(enum type type, void *object)
@@ -14,6 +15,7 @@ void object_free(enum type type, void *object)
     case TYPE_SET: set_free(object); return;
     case TYPE_ZSET: zset_free(object); return;
     case TYPE_HASH: hash_free(object); return;
+    case TYPE_STREAM: stream_free(object); return;
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
@@ -27,6 +29,7 @@ void *object_dup(enum type type, const void *object)
     case TYPE_SET: return set_dup(object);
     case TYPE_ZSET: return zset_dup(object);
     case TYPE_HASH: return hash_dup(object);
+    case TYPE_STREAM: return stream_dup(object);
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
@@ -41,6 +44,7 @@ uint64_t object_size(enum type type, const void *object)
     case TYPE_SET: return set_size(object);
     case TYPE_ZSET: return zset_size(object);
     case TYPE_HASH: return hash_size(object);
+    case TYPE_STREAM: return stream_size(object);
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
@@ -55,6 +59,7 @@ size_t object_bytes(enum type type, const void *object)
     case TYPE_SET: return set_bytes(object);
     case TYPE_ZSET: return zset_bytes(object);
     case TYPE_HASH: return hash_bytes(object);
+    case TYPE_STREAM: return stream_bytes(object);
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }
@@ -69,6 +74,7 @@ const char *object_encoding(enum type type, const void *object)
     case TYPE_SET: return set_encoding(object);
     case TYPE_ZSET: return zset_encoding(object);
     case TYPE_HASH: return hash_encoding(object);
+    case TYPE_STREAM: return "stream";
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }

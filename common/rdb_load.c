@@ -6,6 +6,7 @@
 #include "common/rdb_format.h"
 #include "common/rdb_legacy.h"
 #include "common/rdb_read.h"
+#include "common/rdb_stream.h"
 #include "common/types/hash.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
@@ -198,11 +199,6 @@ static enum err refuse_kind(struct load *l, unsigned kind)
 {
     uint64_t id;
     switch (kind) {
-    case RDB_STREAM_LISTPACKS:
-    case RDB_STREAM_LISTPACKS_2:
-    case RDB_STREAM_LISTPACKS_3:
-        return rdb_fail(&l->in, ERR_FOREIGN, "key '%.*s' is a stream, which is not supported",
-                        (int)(l->key.len < 100 ? l->key.len : 100), l->key.p);
     case RDB_MODULE_PREVIEW:
     case RDB_MODULE_2: TRY(rdb_read_number(&l->in, &id)); return refuse_module(l, id);
     default: return rdb_fail(&l->in, ERR_CORRUPT, "no kind of value has the number %u", kind);
@@ -228,6 +224,9 @@ static bool type_of_kind(unsigned kind, enum type *type)
         [RDB_HASH_ZIPMAP] = TYPE_HASH + 1,
         [RDB_HASH_ZIPLIST] = TYPE_HASH + 1,
         [RDB_HASH_LISTPACK] = TYPE_HASH + 1,
+        [RDB_STREAM_LISTPACKS] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_2] = TYPE_STREAM + 1,
+        [RDB_STREAM_LISTPACKS_3] = TYPE_STREAM + 1,
     };
     if (kind >= sizeof types || types[kind] == 0) return false;
     *type = (enum type)(types[kind] - 1);
@@ -250,6 +249,9 @@ static enum err load_collection(struct load *l, unsigned kind)
     case RDB_LIST_QUICKLIST_2: return load_quicklist(l, true);
     case RDB_SET_INTSET: return load_intset(l);
     case RDB_SET_LISTPACK: return load_set_listpack(l);
+    case RDB_STREAM_LISTPACKS: return rdb_read_stream(&l->in, &l->string, 1, l->value.stream);
+    case RDB_STREAM_LISTPACKS_2: return rdb_read_stream(&l->in, &l->string, 2, l->value.stream);
+    case RDB_STREAM_LISTPACKS_3: return rdb_read_stream(&l->in, &l->string, 3, l->value.stream);
     default: return load_pairs_listpack(l);
     }
 }
@@ -261,6 +263,7 @@ static void begin_collection(struct load *l)
     case TYPE_SET: l->value.set = set_new(l->to->hash_key); break;
     case TYPE_ZSET: l->value.zset = zset_new(l->to->hash_key); break;
     case TYPE_HASH: l->value.hash = hash_new(l->to->hash_key); break;
+    case TYPE_STREAM: l->value.stream = stream_new(); break;
     default: break;
     }
     l->have_first = false;

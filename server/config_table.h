@@ -72,6 +72,8 @@
     X(INTSET_ENTRIES, "set-max-intset-entries", NULL, NUMBER, "512", 0, INT32_MAX, 0, NULL, NULL, "Largest small set of integers.") \
     X(SET_ENTRIES, "set-max-listpack-entries", NULL, NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small set.") \
     X(SET_VALUE, "set-max-listpack-value", NULL, BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest member of a small set.") \
+    X(STREAM_BYTES, "stream-node-max-bytes", NULL, BYTES, "4096", 0, INT64_MAX, 0, NULL, NULL, "Largest node of a stream, in bytes; 0: no limit.") \
+    X(STREAM_ENTRIES, "stream-node-max-entries", NULL, NUMBER, "100", 0, INT64_MAX, 0, NULL, NULL, "Largest node of a stream, in entries; 0: no limit.") \
     X(ZSET_ENTRIES, "zset-max-listpack-entries", "zset-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small sorted set.") \
     X(ZSET_VALUE, "zset-max-listpack-value", "zset-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest member of a small sorted set.")
 // clang-format on

@@ -29,6 +29,8 @@ static struct encoding_limits encoding_limits(const struct config *c)
         .zset_max_listpack_entries = (size_t)config_number(c, SET_ZSET_ENTRIES),
         .zset_max_listpack_value = (size_t)config_number(c, SET_ZSET_VALUE),
         .list_max_listpack_size = config_number(c, SET_LIST_SIZE),
+        .stream_node_max_bytes = (size_t)config_number(c, SET_STREAM_BYTES),
+        .stream_node_max_entries = (size_t)config_number(c, SET_STREAM_ENTRIES),
     };
 }
 

@@ -11,3 +11,4 @@ extern const struct command set_commands[];
 extern const struct command hash_commands[];
 extern const struct command zset_commands[];
 extern const struct command memory_commands[];
+extern const struct command stream_commands[];

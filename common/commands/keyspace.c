@@ -96,7 +96,7 @@ void keyspace_keys(struct call *c)
 static bool type_of_name(struct span name, enum type *type)
 {
     for (int t = 0; t < TYPE_COUNT; t++) {
-        if (!span_is(name, type_name((enum type)t))) continue;
+        if (!type_name((enum type)t) || !span_is(name, type_name((enum type)t))) continue;
         *type = (enum type)t;
         return true;
     }

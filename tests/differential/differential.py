@@ -26,12 +26,15 @@ import tap
 DIGEST_EVERY = 2000
 
 
-def servers(ours):
+def servers(ours, version=2):
     """Both servers, and a pair of connections to them."""
     options = {"appendonly": "no"}
     a = relevo.start(ours, **options)
     b = relevo.start(relevo.REDIS, **options)
-    return compare.Pair(resp.Connection(a.port), resp.Connection(b.port))
+    pair = compare.Pair(resp.Connection(a.port), resp.Connection(b.port))
+    if version == 3:
+        pair.both([b"HELLO", b"3"])
+    return pair
 
 
 def known_commands(connection, names):
@@ -70,9 +73,11 @@ def report(pair, seed, difference):
     return "\n".join(line[:600] for line in lines), last
 
 
-def check(seed, count):
-    pair = servers(relevo.RELEVO)
+def check(seed, count, version=2, names=None):
+    pair = servers(relevo.RELEVO, version)
     known = known_commands(pair.connections[0], generator.COMMANDS)
+    if names:
+        known &= set(names)
     problem = run(pair, seed, count, known)
     assert problem is None, problem[0]
 
@@ -90,6 +95,12 @@ def test_fixed_seeds():
         check(seed, 100000)
 
 
+def test_streams_in_resp3():
+    """Commands on streams get equal replies in RESP3 as well."""
+    names = [name for name in generator.COMMANDS if name.startswith("X")] + ["DEL", "COPY", "RENAME", "TYPE"]
+    check(5, 30000, 3, names)
+
+
 def test_fresh_seed():
     """The commands of a fresh seed get equal replies and leave equal data."""
     seed = random.SystemRandom().randrange(1 << 32)
@@ -102,11 +113,12 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("--commands", type=int, default=100000)
     parser.add_argument("--only", help="comma-separated names")
+    parser.add_argument("--resp3", action="store_true", help="talk RESP3; for commands on streams")
     parser.add_argument("--all", action="store_true", help="go on after a difference, without the command that differed")
     parser.add_argument("--self-test", action="store_true", help="compare redis-server with itself")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
-    pair = servers(relevo.REDIS if options.self_test else relevo.RELEVO)
+    pair = servers(relevo.REDIS if options.self_test else relevo.RELEVO, 3 if options.resp3 else 2)
     known = known_commands(pair.connections[0], generator.COMMANDS)
     unknown = sorted(set(generator.COMMANDS) - known)
     if unknown:

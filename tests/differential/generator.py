@@ -5,7 +5,7 @@ command is executed: expiry times are far in the future, or so far in the past t
 """
 import random
 
-FAMILIES = {"string": "s", "list": "l", "set": "t", "hash": "h", "zset": "z"}
+FAMILIES = {"string": "s", "list": "l", "set": "t", "hash": "h", "zset": "z", "stream": "q"}
 KEYS_PER_FAMILY = 4
 # Commands that no random number is put into: it could make a key expire while the test runs, or ask for a reply of
 # billions of elements.
@@ -33,6 +33,7 @@ class Generator:
     def __init__(self, seed, known=None):
         self.random = random.Random(seed)
         self.pending = []
+        self.top = 1  # the IDs of new entries grow with it
         self.names, weights = [], []
         for name, (weight, build) in COMMANDS.items():
             if known is None or name in known:
@@ -50,6 +51,8 @@ class Generator:
             args = self.spoil(name, args)
             if name in DELICATE and len(args) > 1:
                 self.after([b"EXISTS", args[1]])
+        if name == "XADD":  # an ID that is the time would differ
+            args = [b"5-5" if a == b"*" else a for a in args]
         if self.chance(0.02):
             args[0] = args[0].lower()
         return args
@@ -221,6 +224,42 @@ class Generator:
     def limit(self, p=0.3):
         return [b"LIMIT", self.index(), self.index()] if self.chance(p) else []
 
+    def id(self):
+        """The ID of an entry that may be there."""
+        ms = max(0, self.top - self.random.randrange(25))
+        roll = self.random.random()
+        if roll < 0.5:
+            return b"%d-%d" % (ms, self.random.randrange(3))
+        if roll < 0.94:
+            return b"%d" % ms
+        return self.pick([b"0-0", b"0", b"0-1", b"18446744073709551615-18446744073709551615", b"18446744073709551615",
+                          b"-", b"+", b"$", b">", b"*", b"1-", b"-1", b"1-*", b"+5", b" 5-1", b"05-01", b"5-1-1", b"5-+1",
+                          b"18446744073709551616", b"5-x", b"(5-1", b"\x005-1", b"5-1\x00", b""] + JUNK)
+
+    def new_id(self):
+        roll = self.random.random()
+        if roll < 0.1:
+            return self.id()
+        if roll < 0.4:
+            return b"%d-*" % self.top
+        self.top += self.random.randrange(1, 3)
+        return b"%d-%d" % (self.top, self.random.randrange(3)) if roll < 0.9 else b"%d" % self.top
+
+    def id_range(self, reverse=False):
+        low = b"-" if self.chance(0.5) else (b"(" if self.chance(0.2) else b"") + self.id()
+        high = b"+" if self.chance(0.5) else (b"(" if self.chance(0.2) else b"") + self.id()
+        return [high, low] if reverse else [low, high]
+
+    def group(self):
+        return b"g%d" % self.random.randrange(3) if self.chance(0.98) else self.value()
+
+    def consumer(self):
+        return b"c%d" % self.random.randrange(4) if self.chance(0.97) else self.value()
+
+    def idle(self):
+        """Far from anything that the clock could make true."""
+        return self.pick([b"0", b"0", b"0", b"10000000", b"-5", b"abc"] if self.chance(0.3) else [b"0", b"50000000"])
+
     def after(self, *commands):
         """Commands to come next: they settle what would otherwise hang on background work."""
         self.pending += reversed([list(c) for c in commands])
@@ -330,7 +369,7 @@ def g_scan(family):
         if g.chance(0.4):
             words += [b"COUNT", g.pick([b"1", b"2", b"10", b"1000", b"0", b"-1", b"abc"])]
         if family is None and g.chance(0.3):
-            words += [b"TYPE", g.pick([b"string", b"list", b"set", b"zset", b"hash", b"nothing"])]
+            words += [b"TYPE", g.pick([b"string", b"list", b"set", b"zset", b"hash", b"stream", b"nothing"])]
         return words
     return build
 
@@ -350,6 +389,88 @@ def g_copy(g):
 def g_lpos(g):
     words = [g.key("list"), g.member()]
     return words + g.maybe(0.3, b"RANK", g.index()) + g.maybe(0.3, b"COUNT", g.small()) + g.maybe(0.2, b"MAXLEN", g.small())
+
+
+def g_xadd(g):
+    if g.chance(0.01):
+        g.after([b"DEL", g.key("stream")])
+    words = [g.key("stream")] + g.maybe(0.1, b"NOMKSTREAM") + (trimming(g) if g.chance(0.25) else [])
+    if g.chance(0.7):
+        pairs = [b"f1", g.value(), b"f2", g.value()]
+    else:
+        pairs = [w for _ in range(1 + g.random.randrange(4)) for w in (g.member(), g.value())]
+    return words + [g.new_id()] + pairs
+
+
+def trimming(g):
+    by_length = g.chance(0.5)
+    threshold = g.pick([b"0", b"1", b"5", b"20", b"100", b"-1"]) if by_length else g.id()
+    if by_length and g.chance(0.6):
+        threshold = b"%d" % g.random.randrange(10, 250)
+    words = [b"MAXLEN" if by_length else b"MINID"] + g.pick([[], [b"="], [b"~"], [b"~"]]) + [threshold]
+    words += g.maybe(0.3 if b"~" in words else 0.02, b"LIMIT", g.pick([b"0", b"1", b"100", b"150", b"-1"]))
+    return words + g.maybe(0.01, b"MAXLEN", b"5")
+
+
+def g_xread(g):
+    count = 1 + g.random.randrange(2)
+    words = g.maybe(0.5, b"COUNT", g.small()) + g.maybe(0.01, b"NOACK") + [b"STREAMS"]
+    return words + [g.key("stream") for _ in range(count)] + \
+        [g.pick([b"$", b"0"]) if g.chance(0.1) else g.id() for _ in range(count)]
+
+
+def g_xreadgroup(g):
+    count = 1 if g.chance(0.8) else 2
+    words = [b"GROUP", g.group(), g.consumer()] + g.maybe(0.7, b"COUNT", g.small()) + g.maybe(0.1, b"NOACK")
+    return words + [b"STREAMS"] + [g.key("stream") for _ in range(count)] + \
+        [b">" if g.chance(0.7) else g.pick([b"0", g.id()]) for _ in range(count)]
+
+
+def g_xgroup(g):
+    key, group = g.key("stream"), g.group()
+    at = g.pick([b"$", b"0", b"0", g.id()])
+    read = g.maybe(0.2, b"ENTRIESREAD", g.pick([b"0", b"3", b"-1", b"-2", b"abc", b"50"]))
+    return g.pick([lambda: [b"CREATE", key, group, at] + g.maybe(0.3, b"MKSTREAM") + read,
+                   lambda: [b"CREATE", key, group, at] + g.maybe(0.3, b"MKSTREAM") + read,
+                   lambda: [b"SETID", key, group, at] + read,
+                   lambda: [b"CREATECONSUMER", key, group, g.consumer()],
+                   lambda: [b"DELCONSUMER", key, group, g.consumer()] if g.chance(0.4) else [b"DESTROY", key, group],
+                   lambda: [b"create", key, group, at] + g.maybe(0.1, b"x")])()
+
+
+def g_xpending(g):
+    words = [g.key("stream"), g.group()]
+    if g.chance(0.4):
+        return words
+    words += g.maybe(0.3, b"IDLE", g.idle()) + g.id_range() + [g.small()]
+    return words + g.maybe(0.4, g.consumer()) + g.maybe(0.02, b"x")
+
+
+def g_xclaim(g):
+    words = [g.key("stream"), g.group(), g.consumer(), g.idle()] + g.some(g.id)
+    words += g.maybe(0.15, b"IDLE", g.pick([b"100000000", b"0", b"abc"]))
+    words += g.maybe(0.15, b"TIME", g.pick([b"1000", b"-1", b"1600000000000", b"9223372036854775807"]))
+    words += g.maybe(0.2, b"RETRYCOUNT", g.small())
+    words += g.maybe(0.4, b"FORCE") + g.maybe(0.3, b"JUSTID")
+    return words + g.maybe(0.1, b"LASTID", g.id()) + g.maybe(0.01, b"x")
+
+
+def g_xautoclaim(g):
+    return [g.key("stream"), g.group(), g.consumer(), g.idle(), b"0" if g.chance(0.5) else g.id()] + \
+        g.maybe(0.5, b"COUNT", g.small()) + g.maybe(0.3, b"JUSTID")
+
+
+def g_xinfo(g):
+    key = g.key("stream")
+    return g.pick([lambda: [b"STREAM", key], lambda: [b"STREAM", key, b"FULL"] + g.maybe(0.4, b"COUNT", g.small()),
+                   lambda: [b"GROUPS", key], lambda: [b"CONSUMERS", key, g.group()],
+                   lambda: [b"STREAM", key, b"x"]])()
+
+
+def g_xsetid(g):
+    words = [g.key("stream"), b"%d-5" % g.top if g.chance(0.7) else g.id()]
+    words += g.maybe(0.3, b"ENTRIESADDED", g.pick([b"0", b"500", b"100000", b"-1"]))
+    return words + g.maybe(0.3, b"MAXDELETEDID", g.id())
 
 
 def side(g):
@@ -491,6 +612,21 @@ COMMANDS = {
     "ZDIFFSTORE": (3, g_zsets(True, False)),
     "ZINTERCARD": (2, g_card("zset")),
     "ZSCAN": (1.5, g_scan("zset")),
+    "XADD": (40, g_xadd),
+    "XLEN": (3, lambda g: [g.key("stream")]),
+    "XRANGE": (8, lambda g: [g.key("stream")] + g.id_range() + g.maybe(0.4, b"COUNT", g.small())),
+    "XREVRANGE": (8, lambda g: [g.key("stream")] + g.id_range(True) + g.maybe(0.4, b"COUNT", g.small())),
+    "XREAD": (6, g_xread),
+    "XREADGROUP": (16, g_xreadgroup),
+    "XDEL": (6, lambda g: [g.key("stream")] + g.some(g.id)),
+    "XTRIM": (3, lambda g: [g.key("stream")] + trimming(g)),
+    "XGROUP": (8, g_xgroup),
+    "XACK": (6, lambda g: [g.key("stream"), g.group()] + g.some(g.id)),
+    "XPENDING": (8, g_xpending),
+    "XCLAIM": (8, g_xclaim),
+    "XAUTOCLAIM": (5, g_xautoclaim),
+    "XINFO": (10, g_xinfo),
+    "XSETID": (1, g_xsetid),
     "ECHO": (1, lambda g: [g.value()]),
     "PING": (1, lambda g: g.maybe(0.5, g.value())),
     "NOSUCHCOMMAND": (0.5, lambda g: g.some(g.value)),

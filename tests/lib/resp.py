@@ -1,4 +1,4 @@
-"""A RESP2 connection that hides nothing: replies as values or as the very bytes that came."""
+"""A connection, of RESP2 unless it says HELLO 3, that hides nothing: replies as values or as the very bytes that came."""
 import socket
 
 
@@ -44,15 +44,15 @@ def reply_end(data, at):
         if eol < 0:
             return -1
         kind = data[at]
-        if kind == 36:  # $
+        if kind in b"$=":
             length = int(data[at + 1:eol])
             at = eol + 2 + (length + 2 if length >= 0 else 0)
             if at > len(data):
                 return -1
-        elif kind == 42:  # *
-            left += max(int(data[at + 1:eol]), 0)
+        elif kind in b"*~>%":
+            left += max(int(data[at + 1:eol]), 0) * (2 if kind == 37 else 1)
             at = eol + 2
-        elif kind in b"+-:":
+        elif kind in b"+-:_#,(":
             at = eol + 2
         else:
             raise ValueError(f"not a reply: {bytes(data[at:at + 40])!r}")
@@ -71,13 +71,17 @@ def decode(data, at=0):
         return Error(line), at
     if kind == b":":
         return int(line), at
-    if kind == b"$":
+    if kind == b"_":
+        return None, at
+    if kind in (b"#", b",", b"("):
+        return line, at
+    if kind in (b"$", b"="):
         length = int(line)
         if length < 0:
             return None, at
         return bytes(data[at:at + length]), at + length + 2
-    if kind == b"*":
-        count = int(line)
+    if kind in (b"*", b"~", b">", b"%"):
+        count = int(line) * (2 if kind == b"%" else 1)
         if count < 0:
             return None, at
         items = []

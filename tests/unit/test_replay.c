@@ -43,7 +43,9 @@ static struct engine *engine_of(uint8_t secret, bool small_limits)
                                                   .set_max_listpack_value = 20,
                                                   .zset_max_listpack_entries = 6,
                                                   .zset_max_listpack_value = 20,
-                                                  .list_max_listpack_size = 5};
+                                                  .list_max_listpack_size = 5,
+                                                  .stream_node_max_bytes = 300,
+                                                  .stream_node_max_entries = 4};
     return engine_new(&options);
 }
 
