@@ -29,8 +29,8 @@ struct encoding_limits {
     {                                                                                                    \
         .hash_max_listpack_entries = 128, .hash_max_listpack_value = 64, .set_max_intset_entries = 512,  \
         .set_max_listpack_entries = 128, .set_max_listpack_value = 64, .zset_max_listpack_entries = 128, \
-        .zset_max_listpack_value = 64, .list_max_listpack_size = -2, .stream_node_max_bytes = 4096,     \
-        .stream_node_max_entries = 100                                                                    \
+        .zset_max_listpack_value = 64, .list_max_listpack_size = -2, .stream_node_max_bytes = 4096,      \
+        .stream_node_max_entries = 100                                                                   \
     }
 
 /* When large values are freed in the background instead of at once; Redis's settings lazyfree-lazy-*. May change at run

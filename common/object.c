@@ -89,6 +89,7 @@ void object_check(enum type type, const void *object)
     case TYPE_SET: set_check(object); return;
     case TYPE_ZSET: zset_check(object); return;
     case TYPE_HASH: hash_check(object); return;
+    case TYPE_STREAM: stream_check(object); return;
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }

@@ -11,11 +11,11 @@
  *     rdb_put_checksum(&b, &sum);
  *
  * What is written: version 10, integers in short strings, lists as QUICKLIST_2, sets as SET_INTSET or SET, hashes as
- * HASH_LISTPACK or HASH, sorted sets as ZSET_LISTPACK or ZSET_2, expiry in milliseconds; no LZF. A key may be written
- * only once; SELECTDB may return to a database.
+ * HASH_LISTPACK or HASH, sorted sets as ZSET_LISTPACK or ZSET_2, streams as STREAM_LISTPACKS_2,
+ * expiry in milliseconds; no LZF. A key may be written only once; SELECTDB may return to a database.
  *
- * Reading pulls bytes through a callback and takes every form of the five types in versions 1 to 11. What it does not
- * know (streams, functions, modules, later versions) is refused by name, not passed over: dropping a part of somebody's
+ * Reading pulls bytes through a callback and takes every form of the six types in versions 1 to 11. What it does not
+ * know (functions, modules, later versions) is refused by name, not passed over: dropping a part of somebody's
  * data is worse than not starting.
  *
  * Pure: no file, no clock; keys that have expired are loaded like others. */

@@ -146,9 +146,9 @@ void stream_effect_claim(struct call *c, struct span key, const struct stream_gr
     char text[STREAM_ID_TEXT], last[STREAM_ID_TEXT], time[NUM_I64_MAX_TEXT], count[NUM_I64_MAX_TEXT];
     const struct span time_text = span_of(time, num_format_i64(time, p->delivered_ms));
     const struct span count_text = span_of(count, num_format_u64(count, p->deliveries));
-    CALL_EFFECT(c, SPAN("XCLAIM"), key, g->name, p->consumer->name, SPAN("0"), stream_id_text(id, text),
-                SPAN("TIME"), time_text, SPAN("RETRYCOUNT"), count_text, SPAN("FORCE"), SPAN("JUSTID"),
-                SPAN("LASTID"), stream_id_text(g->last, last));
+    CALL_EFFECT(c, SPAN("XCLAIM"), key, g->name, p->consumer->name, SPAN("0"), stream_id_text(id, text), SPAN("TIME"),
+                time_text, SPAN("RETRYCOUNT"), count_text, SPAN("FORCE"), SPAN("JUSTID"), SPAN("LASTID"),
+                stream_id_text(g->last, last));
     c->changes++;
 }
 
@@ -173,8 +173,7 @@ void stream_effect_consumer(struct call *c, struct span key, const struct stream
 static bool take_strategy(struct call *c, size_t *at, bool by_id, struct stream_trim_args *a)
 {
     if (a->given) {
-        reply_error(c->reply,
-                    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+        reply_error(c->reply, "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
         return false;
     }
     ++*at;

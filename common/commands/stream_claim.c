@@ -36,7 +36,10 @@ static bool drop_deleted(struct call *c, const struct claim *k, struct stream_id
 }
 
 /* How long ago, in wrapping arithmetic: times may be anything that was given. */
-static int64_t time_since(const struct call *c, int64_t then) { return (int64_t)((uint64_t)c->now_ms - (uint64_t)then); }
+static int64_t time_since(const struct call *c, int64_t then)
+{
+    return (int64_t)((uint64_t)c->now_ms - (uint64_t)then);
+}
 
 /* Hand one entry that is there over, and answer it; false if it was not idle for long enough. */
 static bool hand_over(struct call *c, struct claim *k, struct stream_id id, const struct stream_pending *old)
@@ -65,7 +68,8 @@ static bool take_option(struct call *c, struct claim *k, size_t *at)
     }
     ++*at;
     if (more && span_is(word, "IDLE")) {
-        if (!call_int_in(c, value, INT64_MIN, INT64_MAX, &k->delivered_ms, "ERR Invalid IDLE option argument for XCLAIM"))
+        if (!call_int_in(c, value, INT64_MIN, INT64_MAX, &k->delivered_ms,
+                         "ERR Invalid IDLE option argument for XCLAIM"))
             return false;
         k->delivered_ms = time_since(c, k->delivered_ms);
         return true;
@@ -130,7 +134,6 @@ void stream_xclaim(struct call *c)
         if (!take_option(c, &k, &i)) return;
     k.stream = s;
     k.group = g;
-    call_no_effect(c);
     if (stream_id_cmp(k.last, g->last) > 0) {
         g->last = k.last;
         moved = true;
@@ -198,7 +201,6 @@ void stream_xautoclaim(struct call *c)
     k.stream = s;
     k.group = g;
     k.delivered_ms = c->now_ms;
-    call_no_effect(c);
     struct buf claimed = {0}, gone = {0}, *out = c->reply->out;
     struct reply deleted = *c->reply;
     size_t deleted_count = 0;

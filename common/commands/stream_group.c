@@ -21,8 +21,7 @@ static bool take_group_options(struct call *c, bool creates, struct group_option
                 return false;
             }
         } else {
-            reply_error(c->reply,
-                        "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
+            reply_error(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP HELP.",
                         (int)(c->argv[1].n < 128 ? c->argv[1].n : 128), c->argv[1].p);
             return false;
         }
@@ -35,8 +34,9 @@ static bool find_stream(struct call *c, struct stream **s)
 {
     if (!stream_find(c, c->argv[2], FOR_WRITE, s)) return false;
     if (*s) return true;
-    reply_error(c->reply, "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
-                          "the MKSTREAM option to create an empty stream automatically.");
+    reply_error(c->reply,
+                "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
+                "the MKSTREAM option to create an empty stream automatically.");
     return false;
 }
 
@@ -46,8 +46,8 @@ static bool find_group(struct call *c, struct stream **s, struct stream_group **
     if (!find_stream(c, s)) return false;
     *g = stream_groups_find(stream_groups(*s), name);
     if (*g) return true;
-    reply_error(c->reply, "NOGROUP No such consumer group '%.*s' for key name '%.*s'", (int)name.n, name.p, (int)key.n,
-                key.p);
+    reply_error(c->reply, "NOGROUP No such consumer group '%.*s' for key name '%.*s'", (int)name.n, name.p,
+                (int)key.n, key.p);
     return false;
 }
 

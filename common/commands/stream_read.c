@@ -38,7 +38,8 @@ static bool take_streams(struct call *c, struct read *r, size_t at)
 {
     const size_t left = c->argc - at;
     if (left % 2) {
-        reply_error(c->reply, "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
+        reply_error(c->reply,
+                    "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
         return false;
     }
     r->keys_at = at;
@@ -106,9 +107,10 @@ static bool take_source(struct call *c, const struct read *r, size_t i, struct s
     if (span_eq(id, SPAN("$"))) {
         if (s->stream) s->after = stream_marks(s->stream)->last;
         if (!r->grouped) return true;
-        reply_error(c->reply, "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history "
-                              "of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ "
-                              "ID would just return an empty result set.");
+        reply_error(c->reply,
+                    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history "
+                    "of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ "
+                    "ID would just return an empty result set.");
         return false;
     }
     if (span_eq(id, SPAN(">"))) {
@@ -231,7 +233,6 @@ static void read_streams(struct call *c, bool grouped)
 {
     struct read r = {.grouped = grouped};
     if (!take_options(c, &r)) return;
-    call_no_effect(c);
     struct source *sources = mem_alloc(r.streams * sizeof *sources);
     size_t n = 0;
     while (n < r.streams && take_source(c, &r, n, sources + n)) n++;

@@ -42,8 +42,7 @@ static bool choose_id(struct call *c, const struct stream *s, bool given, bool a
 {
     const struct stream_id last = s ? stream_marks(s)->last : STREAM_ID_ZERO;
     if (stream_id_cmp(last, STREAM_ID_MAX) == 0) {
-        reply_error(c->reply,
-                    "ERR The stream has exhausted the last possible ID, unable to add more items");
+        reply_error(c->reply, "ERR The stream has exhausted the last possible ID, unable to add more items");
         return false;
     }
     bool good = true;
@@ -269,8 +268,9 @@ const struct command stream_commands[] = {
                    "Make pending entries those of another consumer.", "5.0.0", "O(log N) for N pending entries",
                    CMD_WRITE | CMD_FAST, ACL_STREAM, KEYS(KEY_RW | KEY_UPDATE, 1), stream_xclaim, ANY_OUTPUT),
     COMMAND_HINTED("XAUTOCLAIM", "key group consumer min-idle-time start [COUNT count] [JUSTID]",
-                   "Make entries that are pending for long those of another consumer.", "6.2.0", "O(1) for a small count",
-                   CMD_WRITE | CMD_FAST, ACL_STREAM, KEYS(KEY_RW | KEY_DELETE, 1), stream_xautoclaim, ANY_OUTPUT),
+                   "Make entries that are pending for long those of another consumer.", "6.2.0",
+                   "O(1) for a small count", CMD_WRITE | CMD_FAST, ACL_STREAM, KEYS(KEY_RW | KEY_DELETE, 1),
+                   stream_xautoclaim, ANY_OUTPUT),
     COMMAND_CONTAINER("XINFO", "Look into a stream, its groups and consumers.", "5.0.0", ACL_STREAM,
                       stream_info_commands),
     COMMAND("XSETID", "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",

@@ -10,7 +10,8 @@ static struct span group_name(const void *item) { return ((const struct stream_g
 static struct span consumer_name(const void *item) { return ((const struct stream_consumer *)item)->name; }
 
 /* Index of the first item whose name is not below @name; *there: it is that name. */
-static size_t place(void *const *items, size_t count, struct span (*name_of)(const void *), struct span name, bool *there)
+static size_t place(void *const *items, size_t count, struct span (*name_of)(const void *), struct span name,
+                    bool *there)
 {
     size_t low = 0, high = count;
     *there = false;

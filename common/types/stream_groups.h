@@ -45,7 +45,8 @@ void stream_groups_check(const struct stream_groups *g);
 /* NULL if there is none. */
 struct stream_group *stream_groups_find(const struct stream_groups *g, struct span name);
 /* NULL if there is one already. */
-struct stream_group *stream_groups_add(struct stream_groups *g, struct span name, struct stream_id last, int64_t read);
+struct stream_group *stream_groups_add(struct stream_groups *g, struct span name, struct stream_id last,
+                                       int64_t read);
 bool stream_groups_remove(struct stream_groups *g, struct span name);
 
 struct stream_consumer *stream_consumer_find(const struct stream_group *g, struct span name);

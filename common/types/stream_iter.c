@@ -51,7 +51,7 @@ bool stream_iter_next(struct stream_iter *i, struct stream_id *id, uint64_t *fie
             continue;
         }
         take_entry(i);
-        const bool below = stream_id_cmp(i->entry.id, i->start) < 0, above = stream_id_cmp(i->entry.id, i->end) > 0;
+        const bool below = stream_id_cmp(i->entry.id, i->start)<0, above = stream_id_cmp(i->entry.id, i->end)> 0;
         if (i->backwards ? below : above) {
             i->node = NULL;
             break;

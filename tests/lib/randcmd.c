@@ -96,12 +96,13 @@ static char family_of(const struct command_entry *e)
            : categories & ACL_SET       ? 't'
            : categories & ACL_HASH      ? 'h'
            : categories & ACL_SORTEDSET ? 'z'
+           : categories & ACL_STREAM    ? 'q'
                                         : 0;
 }
 
 static void put_key(struct randcmd *r)
 {
-    const char families[] = "slthz", own = family_of(r->command);
+    const char families[] = "slthzq", own = family_of(r->command);
     char text[8];
     const char family = own && !one_in(r, 15) ? own : families[below(r, sizeof families - 1)];
     const int n = snprintf(text, sizeof text, "%c%u", family, (unsigned)below(r, 4));
@@ -140,7 +141,10 @@ static void put_database(struct randcmd *r)
 
 static void put_pattern(struct randcmd *r) { put_text(r, PICK(r, "*", "m*", "?1", "[a-m]*", "h\\1", "", "z")); }
 
-static void put_type(struct randcmd *r) { put_text(r, PICK(r, "string", "list", "set", "hash", "zset", "nothing")); }
+static void put_type(struct randcmd *r)
+{
+    put_text(r, PICK(r, "string", "list", "set", "hash", "zset", "stream", "nothing"));
+}
 
 static void put_cursor(struct randcmd *r)
 {
@@ -166,6 +170,46 @@ static void put_bound(struct randcmd *r)
 }
 
 static void put_bit_value(struct randcmd *r) { put_int(r, (int64_t)below(r, 2)); }
+
+/* The ID of an entry: those of XADD grow with the clock, the others look back. */
+static void put_id(struct randcmd *r)
+{
+    char text[64];
+    const bool adds = strcmp(r->command->name, "xadd") == 0;
+    const int64_t ms = r->now_ms + 100 - (int64_t)below(r, adds ? 50 : 3000);
+    if (one_in(r, 30)) {
+        put_text(r, PICK(r, "0-0", "$", ">", "-", "+", "0", "1-*", "x", "18446744073709551615-18446744073709551615"));
+        return;
+    }
+    const int n = adds && one_in(r, 3) ? snprintf(text, sizeof text, "%lld-*", (long long)ms)
+                  : one_in(r, 2)       ? snprintf(text, sizeof text, "%lld", (long long)ms)
+                                       : snprintf(text, sizeof text, "%lld-%u", (long long)ms, (unsigned)below(r, 3));
+    put(r, span_of(text, (size_t)n));
+}
+
+static void put_stream_id(struct randcmd *r)
+{
+    const bool group = strcmp(r->command->name, "xreadgroup") == 0;
+    if (group && !one_in(r, 3)) put_text(r, ">");
+    else if (one_in(r, 3)) put_text(r, "0");
+    else put_id(r);
+}
+
+static void put_stream_bound(struct randcmd *r, const char *end)
+{
+    if (one_in(r, 2)) put_text(r, end);
+    else put_id(r);
+}
+
+static void put_threshold(struct randcmd *r)
+{
+    if (one_in(r, 2)) put_id(r);
+    else put_int(r, (int64_t)below(r, 40));
+}
+
+static void put_group(struct randcmd *r) { put_text(r, PICK(r, "g1", "g2")); }
+static void put_consumer(struct randcmd *r) { put_text(r, PICK(r, "c1", "c2", "c3")); }
+static void put_idle(struct randcmd *r) { put_int(r, one_in(r, 2) ? 0 : (int64_t)below(r, 3000)); }
 
 static const struct {
     const char *name;
@@ -205,6 +249,16 @@ static const struct {
     {"pattern", put_pattern},
     {"type", put_type},
     {"bit", put_bit_value},
+    {"last-id", put_id},
+    {"lastid", put_id},
+    {"max-deleted-id", put_id},
+    {"threshold", put_threshold},
+    {"group", put_group},
+    {"consumer", put_consumer},
+    {"min-idle-time", put_idle},
+    {"ms", put_idle},
+    {"entries-added", put_some_count},
+    {"entries-read", put_some_count},
 };
 
 static void put_named(struct randcmd *r, struct span name)
@@ -219,6 +273,17 @@ static void put_named(struct randcmd *r, struct span name)
         if (fraction) put_number(r);
         else put_index(r);
         return;
+    }
+    if (family_of(r->command) == 'q') {
+        if (span_eq(name, SPAN("start")) || span_eq(name, SPAN("end"))) {
+            put_stream_bound(r, *name.p == 's' ? "-" : "+");
+            return;
+        }
+        if (span_eq(name, SPAN("id"))) {
+            if (strncmp(r->command->name, "xread", 5) == 0) put_stream_id(r);
+            else put_id(r);
+            return;
+        }
     }
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (span_eq(name, span_str(values[i].name))) {
@@ -266,6 +331,7 @@ static void make_once(struct randcmd *r, const char *at, const char *end)
 static uint64_t repetitions(struct randcmd *r, struct span word)
 {
     const bool counted = span_eq(word, SPAN("key")) || span_eq(word, SPAN("weight"));
+    if (strncmp(r->command->name, "xread", 5) == 0) return 1; /* as many IDs as keys */
     if (counted && r->numkeys && !one_in(r, 40)) return r->numkeys;
     return one_in(r, 50) ? 150 : 1 + below(r, 3);
 }

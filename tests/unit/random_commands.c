@@ -20,8 +20,8 @@ static const char *element(struct rand *r, char to[TEXT_ROOM])
 static void any_type(struct fixture *f, struct rand *r, unsigned keys)
 {
     const unsigned a = (unsigned)rand_below(r, keys), b = (unsigned)rand_below(r, keys);
-    const char types[] = "slthz";
-    const char ta = types[rand_below(r, 5)], tb = types[rand_below(r, 5)];
+    const char types[] = "slthzq";
+    const char ta = types[rand_below(r, 6)], tb = types[rand_below(r, 6)];
     char text[TEXT_ROOM];
     switch (rand_below(r, 10)) {
     case 0:
@@ -100,13 +100,31 @@ static void on_zset(struct fixture *f, struct rand *r, unsigned k)
     }
 }
 
+static void on_stream(struct fixture *f, struct rand *r, unsigned k)
+{
+    char a[TEXT_ROOM], b[TEXT_ROOM];
+    const unsigned group = (unsigned)rand_below(r, 2), consumer = (unsigned)rand_below(r, 3);
+    const long long ms = (long long)f->now_ms - (long long)rand_below(r, 30);
+    switch (rand_below(r, 10)) {
+    case 0:
+    case 1: (void)fixture_do(f, "XADD q%u * f %s g %s", k, element(r, a), element(r, b)); break;
+    case 2: (void)fixture_do(f, "XADD q%u * %s %s", k, element(r, a), element(r, b)); break;
+    case 3: (void)fixture_do(f, "XADD q%u MAXLEN ~ 150 * f 1", k); break;
+    case 4: (void)fixture_do(f, "XDEL q%u %lld", k, ms); break;
+    case 5: (void)fixture_do(f, "XGROUP CREATE q%u g%u 0 MKSTREAM", k, group); break;
+    case 6: (void)fixture_do(f, "XACK q%u g%u %lld", k, group, ms); break;
+    case 7: (void)fixture_do(f, "XCLAIM q%u g%u c%u 0 %lld FORCE", k, group, consumer, ms); break;
+    default: (void)fixture_do(f, "XREADGROUP GROUP g%u c%u COUNT 2 STREAMS q%u >", group, consumer, k); break;
+    }
+}
+
 void random_command(struct fixture *f, struct rand *r, unsigned keys)
 {
-    static void (*const families[])(struct fixture *, struct rand *, unsigned) = {on_string, on_list, on_set, on_hash,
-                                                                                  on_zset};
+    static void (*const families[])(struct fixture *, struct rand *, unsigned) = {on_string, on_list, on_set,
+                                                                                  on_hash,   on_zset, on_stream};
     f->session.db = (unsigned)rand_below(r, RANDOM_DATABASES);
-    const uint64_t family = rand_below(r, 7);
-    if (family < 5) families[family](f, r, (unsigned)rand_below(r, keys));
-    else if (family < 6) families[rand_below(r, 5)](f, r, 0); /* one key of each type grows large */
+    const uint64_t family = rand_below(r, 8);
+    if (family < 6) families[family](f, r, (unsigned)rand_below(r, keys));
+    else if (family < 7) families[rand_below(r, 6)](f, r, 0); /* one key of each type grows large */
     else any_type(f, r, keys);
 }

@@ -341,10 +341,51 @@ Test(rdb_forms, a_string_may_be_longer_than_a_client_could_make_it)
     EXPECT("$3\r\nabc\r\n", "GET s");
 }
 
+#define ID_1_1 "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\1"
+#define TIME_5 "\5\0\0\0\0\0\0\0"
+/* Behind the nodes, of which there are none: size 0, last ID 5-1; one group "g" at 1-1 ... */
+#define STREAM_BEGIN "\0\0\5\1"
+#define STREAM_MARKS "\0\0\4\1\7"
+/* ... with one pending entry, given twice at 5 ms, to "c", who was seen at that time. */
+#define GROUP_BEGIN "\1\1g\1\1"
+#define PENDING     "\1" ID_1_1 TIME_5 "\2\1\1c" TIME_5
+#define OWN_PENDING "\1" ID_1_1
+
+static void expect_pending(const char *version)
+{
+    expect_loaded(version);
+    EXPECT("*1\r\n*4\r\n$3\r\n1-1\r\n$1\r\nc\r\n:1699999999995\r\n:2\r\n", "XPENDING q g - + 10");
+    EXPECT("-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n", "XADD q 5-1 f v");
+    (void)fixture_do(&f, "FLUSHALL");
+}
+
+Test(rdb_forms, streams_of_all_versions_are_read)
+{
+    f.now_ms = 1700000000000;
+    ADD("\x0F\1q" STREAM_BEGIN GROUP_BEGIN PENDING OWN_PENDING);
+    expect_pending("0009");
+    ADD("\x13\1q" STREAM_BEGIN STREAM_MARKS GROUP_BEGIN "\6" PENDING OWN_PENDING);
+    expect_pending("0010");
+    ADD("\x15\1q" STREAM_BEGIN STREAM_MARKS GROUP_BEGIN "\6" PENDING TIME_5 OWN_PENDING);
+    expect_pending("0011");
+}
+
+Test(rdb_forms, damaged_streams_are_refused)
+{
+    ADD("\x0F\1q\1\x0Fshort-of-a-byte\0");
+    expect_refused("0009", ERR_CORRUPT, "an ID that is none");
+    ADD("\x0F\1q\1\x10" ID_1_1 "\7\7\0\0\0\0\0\xFF");
+    expect_refused("0009", ERR_CORRUPT, "a damaged stream: a node");
+    ADD("\x0F\1q\0\1\5\1\0");
+    expect_refused("0009", ERR_CORRUPT, "another number of entries");
+    ADD("\x0F\1q" STREAM_BEGIN GROUP_BEGIN PENDING "\0");
+    expect_refused("0009", ERR_CORRUPT, "without a consumer");
+    ADD("\x0F\1q" STREAM_BEGIN GROUP_BEGIN "\0\1\1c" TIME_5 OWN_PENDING);
+    expect_refused("0009", ERR_CORRUPT, "not pending");
+}
+
 Test(rdb_forms, what_is_not_supported_is_named)
 {
-    ADD("\x0F\6events");
-    expect_refused("0009", ERR_FOREIGN, "'events' is a stream");
     ADD("\xF5\1x");
     expect_refused("0010", ERR_FOREIGN, "functions");
     ADD("\x07\1m\x81\x00\x10\x83\x10\x51\x87\x20\x00");

@@ -1,0 +1,95 @@
+#include <criterion/criterion.h>
+
+#include "tests/unit/engine_fixture.h"
+
+static struct fixture f;
+
+static void begin(void) { fixture_init(&f); }
+static void end(void) { fixture_free(&f); }
+
+TestSuite(streams, .init = begin, .fini = end);
+
+static void says(const char *line, const char *reply)
+{
+    const char *got = fixture_do(&f, "%s", line);
+    cr_expect_str_eq(got, reply, "%s", line);
+    (void)fixture_log(&f);
+}
+
+/* The command's effects, one a line. */
+static void logs(const char *line, const char *effects)
+{
+    (void)fixture_log(&f);
+    (void)fixture_do(&f, "%s", line);
+    const char *log = fixture_log(&f);
+    cr_expect_str_eq(log, effects, "%s gave %s", line, log);
+}
+
+Test(streams, log_the_id_that_an_entry_got)
+{
+    f.now_ms = 1700000000000;
+    logs("XADD s * a 1", "XADD s 1700000000000-0 a 1\n");
+    logs("XADD s * a 1", "XADD s 1700000000000-1 a 1\n");
+    logs("XADD s 1700000000000-* a 1", "XADD s 1700000000000-2 a 1\n");
+    logs("XADD s 1700000000001-5 a 1", "XADD s 1700000000001-5 a 1\n");
+}
+
+Test(streams, log_trimming_as_exact_as_it_was)
+{
+    (void)fixture_do(&f, "XADD s 1-1 a 1");
+    (void)fixture_do(&f, "XADD s 2-1 a 1");
+    logs("XADD s MAXLEN ~ 1 LIMIT 100 3-1 a 1", "XADD s MAXLEN = 3 3-1 a 1\n");
+    logs("XADD s NOMKSTREAM MAXLEN 2 4-1 a 1", "XADD s NOMKSTREAM MAXLEN 2 4-1 a 1\n");
+    logs("XTRIM s MAXLEN ~ 1", "");
+    logs("XTRIM s MINID ~ 9", "XTRIM s MINID = 18446744073709551615-18446744073709551615\n");
+}
+
+Test(streams, log_reading_by_a_group_as_claims)
+{
+    f.now_ms = 5000;
+    (void)fixture_do(&f, "XADD s 1-1 a 1");
+    logs("XGROUP CREATE s g 0", "XGROUP CREATE s g 0\n");
+    logs("XREADGROUP GROUP g c STREAMS s >",
+         "XGROUP CREATECONSUMER s g c\n"
+         "XCLAIM s g c 0 1-1 TIME 5000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1\n"
+         "XGROUP SETID s g 1-1 ENTRIESREAD 1\n");
+    f.now_ms = 6000;
+    logs("XREADGROUP GROUP g c STREAMS s 0", "XCLAIM s g c 0 1-1 TIME 6000 RETRYCOUNT 2 FORCE JUSTID LASTID 1-1\n");
+    logs("XCLAIM s g d 500 1-1", "");
+    logs("XCLAIM s g d 0 1-1 IDLE 100", "XCLAIM s g d 0 1-1 TIME 5900 RETRYCOUNT 3 FORCE JUSTID LASTID 1-1\n");
+    logs("XAUTOCLAIM s g c 0 0 JUSTID", "XCLAIM s g c 0 1-1 TIME 6000 RETRYCOUNT 3 FORCE JUSTID LASTID 1-1\n");
+    logs("XACK s g 1-1", "XACK s g 1-1\n");
+    logs("XACK s g 1-1", "");
+}
+
+Test(streams, live_on_when_they_are_empty)
+{
+    says("XGROUP CREATE s g $ MKSTREAM", "+OK\r\n");
+    says("XLEN s", ":0\r\n");
+    says("XADD s 1-1 a 1", "$3\r\n1-1\r\n");
+    says("XDEL s 1-1", ":1\r\n");
+    says("EXISTS s", ":1\r\n");
+    says("XADD s 1-1 a 1", "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n");
+    says("OBJECT ENCODING s", "$6\r\nstream\r\n");
+    says("TYPE s", "+stream\r\n");
+}
+
+Test(streams, forget_what_is_pending_when_its_entry_is_gone)
+{
+    f.now_ms = 5000;
+    (void)fixture_do(&f, "XADD s 1-1 a 1");
+    (void)fixture_do(&f, "XGROUP CREATE s g 0");
+    (void)fixture_do(&f, "XREADGROUP GROUP g c STREAMS s >");
+    (void)fixture_do(&f, "XDEL s 1-1");
+    says("XREADGROUP GROUP g c STREAMS s 0", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n");
+    says("XAUTOCLAIM s g d 0 0", "*3\r\n$3\r\n0-0\r\n*0\r\n*1\r\n$3\r\n1-1\r\n");
+    says("XPENDING s g", "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
+}
+
+Test(streams, say_that_waiting_is_not_supported_only_where_there_is_nothing_to_read)
+{
+    (void)fixture_do(&f, "XADD s 1-1 a 1");
+    says("XREAD BLOCK 0 STREAMS s 0", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n");
+    says("XREAD BLOCK 0 STREAMS s $", "-ERR nothing to read, and waiting for it (BLOCK) is not supported\r\n");
+    says("XREAD STREAMS s $", "*-1\r\n");
+}
