@@ -49,10 +49,9 @@ Test(streams, log_reading_by_a_group_as_claims)
     f.now_ms = 5000;
     (void)fixture_do(&f, "XADD s 1-1 a 1");
     logs("XGROUP CREATE s g 0", "XGROUP CREATE s g 0\n");
-    logs("XREADGROUP GROUP g c STREAMS s >",
-         "XGROUP CREATECONSUMER s g c\n"
-         "XCLAIM s g c 0 1-1 TIME 5000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1\n"
-         "XGROUP SETID s g 1-1 ENTRIESREAD 1\n");
+    logs("XREADGROUP GROUP g c STREAMS s >", "XGROUP CREATECONSUMER s g c\n"
+                                             "XCLAIM s g c 0 1-1 TIME 5000 RETRYCOUNT 1 FORCE JUSTID LASTID 1-1\n"
+                                             "XGROUP SETID s g 1-1 ENTRIESREAD 1\n");
     f.now_ms = 6000;
     logs("XREADGROUP GROUP g c STREAMS s 0", "XCLAIM s g c 0 1-1 TIME 6000 RETRYCOUNT 2 FORCE JUSTID LASTID 1-1\n");
     logs("XCLAIM s g d 500 1-1", "");
