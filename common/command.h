@@ -62,6 +62,7 @@ enum command_category {
     GROUP_GENERIC = 1 << 20,
     GROUP_SERVER = 1 << 21,
     GROUP_CONNECTION = 1 << 22,
+    GROUP_STREAM = 1 << 23,
 };
 
 enum key_flag {

@@ -109,6 +109,7 @@ const char *command_group(const struct command_entry *e)
         {GROUP_GENERIC, "generic"},
         {GROUP_SERVER, "server"},
         {GROUP_CONNECTION, "connection"},
+        {GROUP_STREAM, "stream"},
         {ACL_CONNECTION, "connection"},
         {ACL_PUBSUB, "pubsub"},
         {ACL_TRANSACTION, "transactions"},

@@ -233,7 +233,7 @@ Test(stream_groups, know_whose_the_pending_entries_are)
     int owner[IDS];
     struct stream_group *g = stream_groups_add(&groups, SPAN("group"), STREAM_ID_ZERO, 0);
     cr_assert_null(stream_groups_add(&groups, SPAN("group"), STREAM_ID_ZERO, 0));
-    for (unsigned i = 0; i < CONSUMERS; i++) c[i] = stream_consumer_add(g, span_of("dcba" + i, 1), 0);
+    for (unsigned i = 0; i < CONSUMERS; i++) c[i] = stream_consumer_add(g, span_of(&"dcba"[i], 1), 0);
     for (unsigned i = 0; i < IDS; i++) owner[i] = -1;
     for (unsigned step = 0; step < 5000; step++) {
         const unsigned i = (unsigned)rand_below(&r, IDS), who = (unsigned)rand_below(&r, CONSUMERS);
@@ -249,7 +249,7 @@ Test(stream_groups, know_whose_the_pending_entries_are)
             cr_assert_geq(stream_consumer_remove(g, c[who]), 0);
             for (unsigned k = 0; k < IDS; k++)
                 if (owner[k] == (int)who) owner[k] = -1;
-            c[who] = stream_consumer_add(g, span_of("dcba" + who, 1), 0);
+            c[who] = stream_consumer_add(g, span_of(&"dcba"[who], 1), 0);
         }
         stream_groups_check(&groups);
         check_pending(g, c, owner);
