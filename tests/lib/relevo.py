@@ -157,7 +157,9 @@ class Server:
         try:
             with resp.Connection(self.port) as c:
                 reply = c.value("PING")
-                return reply == b"PONG" or reply.startswith(b"NOAUTH") or reply.startswith(b"MASTERDOWN")
+                # Without the password a loading server cannot be told from a ready one: its log tells.
+                return reply == b"PONG" or reply.startswith(b"MASTERDOWN") or \
+                    reply.startswith(b"NOAUTH") and "Ready to accept connections" in self.log()
         except (OSError, resp.Closed):
             return False
 
