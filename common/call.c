@@ -231,6 +231,7 @@ size_t call_max_bulk(const struct call *c)
 }
 
 const struct lazy_settings *call_lazy(const struct call *c) { return &c->engine->options.lazy; }
+size_t call_max_effect(const struct call *c) { return c->engine->options.max_effect; }
 const struct encoding_limits *call_limits(const struct call *c) { return &c->engine->options.limits; }
 struct db *call_db(struct call *c, unsigned id) { return engine_db(c->engine, id); }
 const uint8_t *call_hash_key(const struct call *c) { return c->engine->data->hash_key; }

@@ -127,6 +127,7 @@ bool call_is_past(const struct call *c, int64_t expiry);
 
 /* The longest string that may come into being. Replay has no limit: what was logged was allowed where it was done. */
 size_t call_max_bulk(const struct call *c);
+size_t call_max_effect(const struct call *c); /* bytes that a command may list as effects beyond its request */
 const struct encoding_limits *call_limits(const struct call *c);
 const struct lazy_settings *call_lazy(const struct call *c);
 struct db *call_db(struct call *c, unsigned id);    /* NULL if there is no such database */

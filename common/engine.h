@@ -47,15 +47,16 @@ struct engine_options {
     uint8_t hash_key[16]; /* secret, random per process; fixed in tests */
     uint64_t random_seed; /* SPOP, RANDOMKEY and the like */
     size_t max_bulk;      /* proto-max-bulk-len: the longest string value that a client may make */
-    int64_t now_ms;       /* Unix time of the making: that keys which are loaded count as last used at */
+    size_t max_effect; /* bytes that one command may list to be logged beyond its request; a batch must hold them */
+    int64_t now_ms;    /* Unix time of the making: that keys which are loaded count as last used at */
     struct encoding_limits limits;
     struct eviction_settings eviction;
     struct lazy_settings lazy;
 };
-#define ENGINE_OPTIONS_DEFAULT                                                                        \
-    {                                                                                                 \
-        .databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .limits = ENCODING_LIMITS_DEFAULT, \
-        .eviction = EVICTION_DEFAULT                                                                  \
+#define ENGINE_OPTIONS_DEFAULT                                                               \
+    {                                                                                        \
+        .databases = 16, .random_seed = 1, .max_bulk = 512u << 20, .max_effect = 256u << 20, \
+        .limits = ENCODING_LIMITS_DEFAULT, .eviction = EVICTION_DEFAULT                      \
     }
 
 /* What a connection carries into the engine. */

@@ -106,16 +106,20 @@ static void pop_one(struct call *c, struct set *s, struct buf *to)
     reply_bulk(c->reply, member);
 }
 
-/* Pop @n members and log them in one SREM. */
-static void pop_logged(struct call *c, struct set *s, size_t n)
+/* Pop @n members, fewer if they take the *room bytes that may be logged, and log them in one SREM. Returns how many. */
+static size_t pop_logged(struct call *c, struct set *s, size_t n, size_t *room)
 {
+    enum { ARGUMENT_BYTES = 16 }; /* that an argument takes beside its own */
     struct buf bytes = {0};
     size_t *ends = mem_alloc(n * sizeof *ends);
     struct span *effect = mem_alloc((n + 2) * sizeof *effect);
     for (size_t i = 0; i < n; i++) {
         pop_one(c, s, &bytes);
         ends[i] = bytes.len;
+        if (bytes.len + (i + 1) * ARGUMENT_BYTES >= *room) n = i + 1;
     }
+    const size_t taken = bytes.len + n * ARGUMENT_BYTES;
+    *room = taken < *room ? *room - taken : 0;
     effect[0] = SPAN("SREM");
     effect[1] = c->argv[1];
     for (size_t i = 0, from = 0; i < n; from = ends[i++]) effect[2 + i] = span_of(bytes.p + from, ends[i] - from);
@@ -123,6 +127,7 @@ static void pop_logged(struct call *c, struct set *s, size_t n)
     mem_free(effect);
     mem_free(ends);
     buf_free(&bytes);
+    return n;
 }
 
 static void pop_all(struct call *c, struct entry *e)
@@ -139,7 +144,6 @@ static void pop_all(struct call *c, struct entry *e)
 
 static void spop_some(struct call *c)
 {
-    enum { MEMBERS_PER_EFFECT = 1 << 16 }; /* far below what a request may have */
     struct entry *e;
     int64_t count;
     if (!call_int_in(c, c->argv[2], 0, INT64_MAX, &count, "ERR value is out of range, must be positive")) return;
@@ -152,12 +156,15 @@ static void spop_some(struct call *c)
         pop_all(c, e);
         return;
     }
-    reply_set(c->reply, (size_t)count);
-    for (size_t left = (size_t)count, n; left > 0; left -= n) {
-        n = left < MEMBERS_PER_EFFECT ? left : MEMBERS_PER_EFFECT;
-        pop_logged(c, entry_object(e), n);
+    enum { MEMBERS_PER_EFFECT = 1 << 16 }; /* far below what a request may have */
+    size_t popped = 0, room = call_max_effect(c);
+    const size_t mark = reply_begin(c->reply);
+    while (popped < (size_t)count && room > 0) {
+        const size_t left = (size_t)count - popped;
+        popped += pop_logged(c, entry_object(e), left < MEMBERS_PER_EFFECT ? left : MEMBERS_PER_EFFECT, &room);
     }
-    call_changed(c, EVENT_SET, "spop", c->argv[1], (uint64_t)count);
+    reply_end_set(c->reply, mark, popped);
+    call_changed(c, EVENT_SET, "spop", c->argv[1], popped);
 }
 
 static void spop(struct call *c)

@@ -34,6 +34,24 @@ Test(set_commands, a_popped_member_is_logged_as_removed)
     EXPECT_LOG("");
 }
 
+Test(set_commands, no_more_members_are_popped_at_once_than_may_be_logged)
+{
+    struct engine_options options = ENGINE_OPTIONS_DEFAULT;
+    options.max_effect = 1000;
+    engine_free(f.engine);
+    f.engine = engine_new(&options);
+    fill("s", 300);
+    const char *reply = fixture_do(&f, "SPOP s 299");
+    const unsigned popped = (unsigned)strtoul(reply + 1, NULL, 10);
+    cr_expect(popped >= 1000 / 24 && popped <= 1000 / 22 + 1, "%u", popped);
+    char left[16];
+    (void)snprintf(left, sizeof left, ":%u\r\n", 300 - popped);
+    EXPECT(left, "SCARD s");
+    cr_expect(fixture_replays(&f));
+    cr_expect(strncmp(fixture_do(&f, "SPOP s 300"), "*2", 2) == 0, "what takes all names none");
+    EXPECT(":0\r\n", "EXISTS s");
+}
+
 Test(set_commands, several_popped_members_are_logged_in_one_removal)
 {
     fill("s", 300);
