@@ -146,6 +146,8 @@ void engine_set_lazy(struct engine *e, const struct lazy_settings *s)
     e->graveyard.open = s->server_del;
 }
 
+void engine_bury(struct engine *e, struct db *d) { graveyard_add_db(&e->graveyard, d); }
+
 struct garbage *engine_take_garbage(struct engine *e, uint64_t *objects)
 {
     return graveyard_take(&e->graveyard, objects);

@@ -172,3 +172,5 @@ struct db *engine_db(struct engine *e, unsigned id);
 const uint8_t *engine_hash_key(const struct engine *e);
 int64_t engine_now_ms(const struct engine *e); /* the latest time that came in */
 void engine_set_traversal(struct engine *e, struct traversal *t);
+/* Take a database that belongs to nobody any more, to be freed with the other garbage. */
+void engine_bury(struct engine *e, struct db *d);

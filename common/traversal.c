@@ -65,11 +65,11 @@ struct traversal *traversal_begin(struct engine *e)
     return t;
 }
 
-/* Give back what a part needed; its records that are not out yet stay. */
-static void end_part(struct part *p)
+/* Give back what a part needed; its records that are not out yet stay. A whole database is not freed within a step. */
+static void end_part(struct traversal *t, struct part *p)
 {
     p->done = true;
-    if (p->taken) db_free(p->taken);
+    if (p->taken) engine_bury(t->engine, p->taken);
     p->taken = NULL;
     p->live = -1;
     htable_free(&p->passed_over);
@@ -81,7 +81,7 @@ void traversal_free(struct traversal *t)
     if (!t) return;
     engine_set_traversal(t->engine, NULL);
     for (unsigned i = 0; i < t->count; i++) {
-        if (!t->parts[i].done) end_part(t->parts + i);
+        if (!t->parts[i].done) end_part(t, t->parts + i);
         buf_free(&t->parts[i].kept);
     }
     mem_free(t->parts);
@@ -182,7 +182,7 @@ static void walk_part(struct traversal *t, struct part *p, struct buf *out, stru
         p->position = htable_scan(table, p->position, false, give_entry, &step);
         end = p->position == 0;
     }
-    if (end) end_part(p);
+    if (end) end_part(t, p);
     else forget_passed(p, from);
 }
 

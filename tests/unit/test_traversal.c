@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "common/graveyard.h"
 #include "common/rdb.h"
 #include "common/traversal.h"
 #include "tests/unit/random_commands.h"
@@ -149,6 +150,25 @@ Test(traversal, the_walk_goes_on_however_much_is_kept_for_each_step)
     (void)traversal_step(t, &records, 1000);
     cr_expect_gt(records.len, 100 * 100);
     cr_expect_gt(traversal_given(t), kept);
+    traversal_free(t);
+    buf_free(&records);
+    fixture_free(&f);
+}
+
+Test(traversal, a_flushed_database_that_it_took_over_is_left_to_be_freed_in_the_background)
+{
+    struct fixture f;
+    struct buf records = {0};
+    uint64_t objects;
+    fixture_init(&f);
+    for (int i = 0; i < 500; i++) (void)fixture_do(&f, "SET key%d %d", i, i);
+    struct traversal *t = traversal_begin(f.engine);
+    (void)fixture_do(&f, "FLUSHALL SYNC");
+    cr_expect_null(engine_take_garbage(f.engine, &objects), "it is still being walked");
+    while (traversal_step(t, &records, 1000)) continue;
+    struct garbage *garbage = engine_take_garbage(f.engine, &objects);
+    cr_expect(garbage && objects == 500);
+    garbage_free(garbage);
     traversal_free(t);
     buf_free(&records);
     fixture_free(&f);
