@@ -15,7 +15,8 @@ static size_t trim_words(const struct stream *s, const struct stream_trim_args *
 {
     words[0] = a->trim.by_id ? SPAN("MINID") : SPAN("MAXLEN");
     words[1] = SPAN("=");
-    if (a->trim.by_id) words[2] = stream_id_text(stream_size(s) ? stream_first(s, true) : STREAM_ID_MAX, text);
+    if (a->trim.by_id)
+        words[2] = stream_id_text(stream_size(s) ? stream_first(s, a->approximate) : STREAM_ID_MAX, text);
     else words[2] = span_of(text, num_format_u64(text, stream_size(s)));
     return 3;
 }

@@ -44,6 +44,15 @@ Test(streams, log_trimming_as_exact_as_it_was)
     logs("XTRIM s MINID ~ 9", "XTRIM s MINID = 18446744073709551615-18446744073709551615\n");
 }
 
+Test(streams, log_where_the_living_begin_if_trimming_left_dead_ones_in_a_node)
+{
+    (void)fixture_do(&f, "XADD s 1-1 a 1");
+    (void)fixture_do(&f, "XADD s 2-1 a 1");
+    (void)fixture_do(&f, "XADD s MINID 2 3-* a 1");
+    cr_expect(fixture_replays(&f));
+    logs("XADD s MINID 3 4-* a 1", "XADD s MINID = 3-0 4-0 a 1\n");
+}
+
 Test(streams, log_reading_by_a_group_as_claims)
 {
     f.now_ms = 5000;
