@@ -5,6 +5,7 @@ clients count up the same counter, so each reply ":N" names the write that it ac
 """
 import os
 import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -18,7 +19,9 @@ def traced(policy, delay_us=0):
     shim = os.environ.get("RELEVO_SHIM")
     if not shim:
         raise tap.Skip("RELEVO_SHIM does not name the built library")
-    trace = os.path.join(relevo.temporary_directory(), "trace")
+    directory = relevo.temporary_directory()
+    shim = shutil.copy(shim, directory)  # the loader takes a space in a path for the end of it
+    trace = os.path.join(directory, "trace")
     environment = {"LD_PRELOAD": shim, "SHIM_TRACE": trace, "SHIM_SYNC_DELAY_US": str(delay_us),
                    "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
     return relevo.start(appendfsync=policy, environment=environment), trace
