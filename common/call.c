@@ -188,6 +188,12 @@ void call_changed(struct call *c, enum event_class event_class, const char *even
     call_changed_in(c, db_id(c->db), event_class, event, key);
 }
 
+void call_touched(struct call *c, struct span key, uint64_t changes)
+{
+    c->changes += changes;
+    engine_touched(c->engine, db_id(c->db), key);
+}
+
 bool call_remove_if_empty(struct call *c, struct span key, struct entry *e)
 {
     if (entry_type(e) == TYPE_STRING || object_size(entry_type(e), entry_object(e)) > 0) return false;

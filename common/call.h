@@ -103,6 +103,9 @@ struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry);
  * this leaves empty must be removed by call_remove_if_empty(). */
 void call_changed(struct call *c, enum event_class event_class, const char *event, struct span key, uint64_t changes);
 
+/* As call_changed() for a change of which keyspace notifications say nothing. */
+void call_touched(struct call *c, struct span key, uint64_t changes);
+
 /* Remove the key if its collection is empty (reporting "del"); true if it was. */
 bool call_remove_if_empty(struct call *c, struct span key, struct entry *e);
 

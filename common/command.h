@@ -83,7 +83,7 @@ enum key_flag {
  * range, or a number that is an argument). The macros below write the usual ones. */
 struct key_spec {
     uint16_t flags;      /* 0: this spec and those behind it are unused */
-    int16_t begin;       /* index of the first key; 0: it cannot be told from the arguments */
+    int16_t begin;       /* index of the first key; 0: Redis says that it cannot be told from the arguments */
     const char *keyword; /* not NULL: the key stands behind this word, searched from `begin` (negative: backwards) */
     int16_t last, step;  /* range: last key relative to the first (-1: last argument, -2: the one before), stride */
     uint8_t limit;       /* with last -1: only the first 1/limit of the rest are keys; 0: all */
@@ -108,9 +108,9 @@ struct key_spec {
     {                                                                                                             \
         .flags = (flags_), .begin = (from_), .keyword = (keyword_), .last = (last_), .step = 1, .limit = (limit_) \
     }
-#define KEYS_UNKNOWN(flags_)               \
-    {                                      \
-        .flags = (flags_) | KEY_INCOMPLETE \
+#define KEYS_UNKNOWN(flags_) \
+    {                        \
+        .flags = (flags_)    \
     }
 #define KEYS_TWO(a, b)      a, b
 #define KEYS_THREE(a, b, c) a, b, c

@@ -167,12 +167,13 @@ bool command_arity_fits(const struct command_entry *e, size_t argc)
     return e->arity < 0 ? argc >= (size_t)-e->arity : argc == (size_t)e->arity;
 }
 
-/* Index of the first argument that the spec's search leads to; 0 if there is none. */
+/* Index of the first argument that the spec's search leads to; 0 if there is none. A word without a place to begin at is
+ * looked for everywhere. */
 static size_t spec_first(const struct key_spec *k, const struct span *argv, size_t argc)
 {
     if (!k->keyword) return (size_t)k->begin;
-    if (k->begin > 0) {
-        for (size_t i = (size_t)k->begin; i + 1 < argc; i++)
+    if (k->begin >= 0) {
+        for (size_t i = k->begin ? (size_t)k->begin : 2; i + 1 < argc; i++)
             if (span_is(argv[i], k->keyword)) return i + 1;
     } else {
         for (size_t i = argc - (size_t)-k->begin; i >= 1 && i < argc; i--)
@@ -206,7 +207,7 @@ long command_keys(const struct command_entry *e, const struct span *argv, size_t
     long found = 0;
     for (size_t i = 0; i < COMMAND_MAX_KEY_SPECS && e->row->keys[i].flags; i++) {
         const struct key_spec *k = &e->row->keys[i];
-        if (k->begin == 0) continue;
+        if (k->begin == 0 && !k->keyword) continue;
         size_t first = spec_first(k, argv, argc), last;
         if (first == 0) continue;
         if (!spec_range(k, argv, argc, &first, &last)) return -1;

@@ -10,8 +10,9 @@
 void engine_add_commands(struct command_set *s)
 {
     static const struct command *const families[] = {
-        string_commands, generic_commands, list_commands,   set_commands,
-        hash_commands,   zset_commands,    stream_commands, memory_commands,
+        string_commands, generic_commands, list_commands,   set_commands,    hash_commands,
+        zset_commands,   stream_commands,  memory_commands, bitmap_commands, hyperloglog_commands,
+        geo_commands,    sort_commands,    dump_commands,
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) command_set_add(s, families[i], CMD_ENGINE);
 }

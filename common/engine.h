@@ -24,13 +24,14 @@ struct encoding_limits {
     size_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size; /* positive: elements; -1 .. -5: 4, 8, 16, 32, 64 KB per node */
     size_t stream_node_max_bytes, stream_node_max_entries; /* 0: no limit */
+    size_t hll_sparse_max_bytes;                           /* of a HyperLogLog's string */
 };
 #define ENCODING_LIMITS_DEFAULT                                                                          \
     {                                                                                                    \
         .hash_max_listpack_entries = 128, .hash_max_listpack_value = 64, .set_max_intset_entries = 512,  \
         .set_max_listpack_entries = 128, .set_max_listpack_value = 64, .zset_max_listpack_entries = 128, \
         .zset_max_listpack_value = 64, .list_max_listpack_size = -2, .stream_node_max_bytes = 4096,      \
-        .stream_node_max_entries = 100                                                                   \
+        .stream_node_max_entries = 100, .hll_sparse_max_bytes = 3000                                     \
     }
 
 /* When large values are freed in the background instead of at once; Redis's settings lazyfree-lazy-*. May change at run

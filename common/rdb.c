@@ -245,7 +245,7 @@ static enum rdb_kind kind_of(const struct entry *e)
     return RDB_STRING;
 }
 
-static void put_value(struct buf *out, const struct entry *e)
+static void put_content(struct buf *out, const struct entry *e)
 {
     int64_t v;
     switch (entry_type(e)) {
@@ -262,6 +262,12 @@ static void put_value(struct buf *out, const struct entry *e)
     }
 }
 
+void rdb_put_value(struct buf *out, const struct entry *e)
+{
+    put_u8(out, kind_of(e));
+    put_content(out, e);
+}
+
 void rdb_put_entry(struct buf *out, const struct entry *e)
 {
     if (entry_expiry(e) != NO_EXPIRY) {
@@ -270,7 +276,7 @@ void rdb_put_entry(struct buf *out, const struct entry *e)
     }
     put_u8(out, kind_of(e));
     put_string(out, entry_key(e));
-    put_value(out, e);
+    put_content(out, e);
 }
 
 void rdb_put_eof(struct buf *out) { put_u8(out, RDB_EOF); }

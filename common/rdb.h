@@ -35,6 +35,8 @@ void rdb_put_db(struct buf *out, unsigned id, uint64_t keys, uint64_t expires);
 void rdb_put_select(struct buf *out, unsigned id);
 /* One key with its value and its expiry time. */
 void rdb_put_entry(struct buf *out, const struct entry *e);
+/* The value alone, behind the byte that says of which kind it is. */
+void rdb_put_value(struct buf *out, const struct entry *e);
 void rdb_put_eof(struct buf *out);
 
 /* The checksum over all bytes of a file so far: CRC-64/Jones, as Redis computes it. */
@@ -84,6 +86,11 @@ struct rdb_loaded {
  *         others         from the source and from aux(). */
 MUST_USE enum err rdb_load(const struct rdb_source *source, const struct rdb_target *target,
                            struct rdb_loaded *loaded, struct errmsg *m);
+
+/* Load what rdb_put_value() wrote, at the front of @bytes. @target->db is not used. The caller owns the value's collection;
+ * a string's bytes are in @string. An empty collection is damage. Errors as above. */
+MUST_USE enum err rdb_load_value(struct span bytes, const struct rdb_target *target, struct value *v,
+                                 struct buf *string, struct errmsg *m);
 
 /* A target that fills the databases of @e, which are empty. The caller adds aux() if it wants the fields. */
 struct rdb_target rdb_target_engine(struct engine *e);

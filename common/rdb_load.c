@@ -286,6 +286,19 @@ static void drop_value(struct load *l)
     l->value = (struct value){.type = TYPE_STRING};
 }
 
+/* A value, behind the byte that says which kind it is. */
+static enum err load_content(struct load *l, unsigned kind)
+{
+    if (!type_of_kind(kind, &l->value.type)) return refuse_kind(l, kind);
+    if (l->value.type != TYPE_STRING) {
+        begin_collection(l);
+        return load_collection(l, kind);
+    }
+    TRY(rdb_read_string(&l->in, &l->string));
+    l->value.string = buf_span(&l->string);
+    return ERR_OK;
+}
+
 /* A key and its value, behind the byte that says which kind it is. */
 /* Nothing tells how often a key was used: under LFU it begins as a new one. */
 static uint32_t clock_of(const struct rdb_target *to, int64_t used_s)
@@ -297,20 +310,13 @@ static uint32_t clock_of(const struct rdb_target *to, int64_t used_s)
 static enum err load_key(struct load *l, unsigned kind)
 {
     TRY(rdb_read_string(&l->in, &l->key));
-    if (!type_of_kind(kind, &l->value.type)) return refuse_kind(l, kind);
-    if (l->value.type == TYPE_STRING) {
-        TRY(rdb_read_string(&l->in, &l->string));
-        l->value.string = buf_span(&l->string);
-    } else {
-        begin_collection(l);
-        TRY(load_collection(l, kind));
-        if (collection_empty(&l->value)) {
-            drop_value(l);
-            l->expiry = NO_EXPIRY;
-            l->idle_s = 0;
-            l->done->empty_keys++;
-            return ERR_OK;
-        }
+    TRY(load_content(l, kind));
+    if (collection_empty(&l->value)) {
+        drop_value(l);
+        l->expiry = NO_EXPIRY;
+        l->idle_s = 0;
+        l->done->empty_keys++;
+        return ERR_OK;
     }
     const uint64_t keys = db_size(l->db);
     struct entry *e = db_put(l->db, buf_span(&l->key), &l->value, l->expiry);
@@ -427,21 +433,61 @@ static enum err load_all(struct load *l)
     }
 }
 
+static enum err load_one(struct load *l)
+{
+    unsigned kind;
+    TRY(rdb_read_u8(&l->in, &kind));
+    TRY(load_content(l, kind));
+    return collection_empty(&l->value) ? rdb_fail(&l->in, ERR_CORRUPT, "an empty collection") : ERR_OK;
+}
+
+static void load_begin(struct load *l, const struct rdb_source *source, size_t max_string, struct errmsg *m)
+{
+    rdb_reader_init(&l->in, source, max_string, m);
+    m->text[0] = '\0';
+}
+
+static void load_end(struct load *l)
+{
+    drop_value(l);
+    rdb_reader_free(&l->in);
+    buf_free(&l->key);
+    buf_free(&l->string);
+    buf_free(&l->pair);
+}
+
 enum err rdb_load(const struct rdb_source *source, const struct rdb_target *target, struct rdb_loaded *loaded,
                   struct errmsg *m)
 {
     struct errmsg unwanted;
     struct load l = {.to = target, .done = loaded, .expiry = NO_EXPIRY, .value = {.type = TYPE_STRING}};
     *loaded = (struct rdb_loaded){0};
-    rdb_reader_init(&l.in, source, target->max_string, m ? m : &unwanted);
-    l.in.m->text[0] = '\0';
+    load_begin(&l, source, target->max_string, m ? m : &unwanted);
     const enum err e = load_all(&l);
     loaded->bytes = l.in.offset;
-    drop_value(&l);
-    rdb_reader_free(&l.in);
-    buf_free(&l.key);
-    buf_free(&l.string);
-    buf_free(&l.pair);
+    load_end(&l);
+    return e;
+}
+
+enum err rdb_load_value(struct span bytes, const struct rdb_target *target, struct value *v, struct buf *string,
+                        struct errmsg *m)
+{
+    struct errmsg unwanted;
+    struct cursor c = cursor_of(bytes);
+    const struct rdb_source source = rdb_source_span(&c);
+    struct load l = {.to = target, .expiry = NO_EXPIRY, .value = {.type = TYPE_STRING}};
+    load_begin(&l, &source, target->max_string, m ? m : &unwanted);
+    const enum err e = load_one(&l);
+    if (!e) {
+        *v = l.value;
+        l.value = (struct value){.type = TYPE_STRING};
+        if (v->type == TYPE_STRING) {
+            buf_free(string);
+            *string = l.string;
+            l.string = (struct buf){0};
+        }
+    }
+    load_end(&l);
     return e;
 }
 

@@ -67,10 +67,8 @@ void reply_bulk_int(struct reply *r, int64_t v)
     reply_bulk(r, span_of(text, num_format_i64(text, v)));
 }
 
-void reply_double(struct reply *r, double v)
+static void add_double(struct reply *r, struct span s)
 {
-    char text[NUM_DOUBLE_MAX_TEXT];
-    const struct span s = span_of(text, num_format_double(text, v));
     if (r->resp < 3) {
         reply_bulk(r, s);
         return;
@@ -78,6 +76,18 @@ void reply_double(struct reply *r, double v)
     buf_add_char(r->out, ',');
     buf_add_span(r->out, s);
     buf_add(r->out, "\r\n", 2);
+}
+
+void reply_double(struct reply *r, double v)
+{
+    char text[NUM_DOUBLE_MAX_TEXT];
+    add_double(r, span_of(text, num_format_double(text, v)));
+}
+
+void reply_long_double(struct reply *r, long double v)
+{
+    char text[NUM_LONG_DOUBLE_MAX_TEXT];
+    add_double(r, span_of(text, num_format_long_double(text, v)));
 }
 
 void reply_bool(struct reply *r, bool v)

@@ -17,11 +17,12 @@ void reply_simple(struct reply *r, const char *text);                    /* +tex
 void reply_error(struct reply *r, const char *format, ...) PRINTF(2, 3); /* -text; begins with its code, "ERR ..." */
 void reply_int(struct reply *r, int64_t v);
 void reply_bulk(struct reply *r, struct span s);
-void reply_bulk_int(struct reply *r, int64_t v);                       /* decimal text as a bulk string */
-void reply_double(struct reply *r, double v);                          /* bulk string in RESP2, ",v" in RESP3 */
-void reply_bool(struct reply *r, bool v);                              /* :1/:0 in RESP2, #t/#f in RESP3 */
-void reply_null(struct reply *r);                                      /* $-1, or _ in RESP3 */
-void reply_null_array(struct reply *r);                                /* *-1, or _ in RESP3 */
+void reply_bulk_int(struct reply *r, int64_t v);        /* decimal text as a bulk string */
+void reply_double(struct reply *r, double v);           /* bulk string in RESP2, ",v" in RESP3 */
+void reply_long_double(struct reply *r, long double v); /* the same in num_format_long_double()'s form */
+void reply_bool(struct reply *r, bool v);               /* :1/:0 in RESP2, #t/#f in RESP3 */
+void reply_null(struct reply *r);                       /* $-1, or _ in RESP3 */
+void reply_null_array(struct reply *r);                 /* *-1, or _ in RESP3 */
 void reply_verbatim(struct reply *r, const char *kind, struct span s); /* bulk in RESP2; @kind is "txt" or "mkd" */
 
 /* Head of a collection; the caller writes that many members (pairs for a map) behind it. */

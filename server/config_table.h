@@ -68,6 +68,7 @@
     /* Encodings */ \
     X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \
     X(HASH_VALUE, "hash-max-listpack-value", "hash-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest field or value of a small hash.") \
+    X(HLL_SPARSE, "hll-sparse-max-bytes", NULL, BYTES, "3000", 0, INT32_MAX, 0, NULL, NULL, "Longest HyperLogLog of the sparse form, in bytes.") \
     X(LIST_SIZE, "list-max-listpack-size", "list-max-ziplist-size", NUMBER, "-2", -5, INT32_MAX, 0, NULL, NULL, "Size of a list's nodes: elements, or -1 .. -5 for 4, 8, 16, 32, 64 KB.") \
     X(INTSET_ENTRIES, "set-max-intset-entries", NULL, NUMBER, "512", 0, INT32_MAX, 0, NULL, NULL, "Largest small set of integers.") \
     X(SET_ENTRIES, "set-max-listpack-entries", NULL, NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small set.") \

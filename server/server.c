@@ -31,6 +31,7 @@ static struct encoding_limits encoding_limits(const struct config *c)
         .list_max_listpack_size = config_number(c, SET_LIST_SIZE),
         .stream_node_max_bytes = (size_t)config_number(c, SET_STREAM_BYTES),
         .stream_node_max_entries = (size_t)config_number(c, SET_STREAM_ENTRIES),
+        .hll_sparse_max_bytes = (size_t)config_number(c, SET_HLL_SPARSE),
     };
 }
 

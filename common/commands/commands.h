@@ -12,3 +12,8 @@ extern const struct command hash_commands[];
 extern const struct command zset_commands[];
 extern const struct command memory_commands[];
 extern const struct command stream_commands[];
+extern const struct command bitmap_commands[];
+extern const struct command hyperloglog_commands[];
+extern const struct command geo_commands[];
+extern const struct command sort_commands[];
+extern const struct command dump_commands[];

@@ -2,6 +2,7 @@
 #include "common/commands/commands.h"
 
 #include "common/commands/expiry.h"
+#include "common/commands/lcs.h"
 #include "common/commands/string_edit.h"
 
 /* Conditions and extras of SET, and the expiry part of GETEX. */
@@ -275,6 +276,10 @@ const struct command string_commands[] = {
     COMMAND("INCRBYFLOAT", "key increment", "Add a fraction to a number; a key that does not exist counts as 0.",
             "2.6.0", "O(1)", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING,
             KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), string_incrbyfloat),
+    COMMAND("LCS", "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]",
+            "Find the longest common subsequence of two strings.", "7.0.0",
+            "O(N*M) where N and M are the lengths of the strings", CMD_READONLY, ACL_STRING,
+            KEYS_RANGE(KEY_RO | KEY_ACCESS, 1, 1, 1), string_lcs),
     COMMAND_HINTED("MGET", "key+", "Read several strings at once.", "1.0.0", "O(N) where N is the number of keys",
                    CMD_READONLY | CMD_FAST, ACL_STRING, KEYS_RANGE(KEY_RO | KEY_ACCESS, 1, -1, 1), mget,
                    "request_policy:multi_shard"),

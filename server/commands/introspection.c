@@ -122,9 +122,9 @@ static void reply_begin_search(struct reply *r, const struct key_spec *k)
     reply_text(r, "begin_search");
     reply_map(r, 2);
     reply_text(r, "type");
-    reply_text(r, k->keyword ? "keyword" : k->begin ? "index" : "unknown");
+    reply_text(r, !k->begin ? "unknown" : k->keyword ? "keyword" : "index");
     reply_text(r, "spec");
-    if (k->keyword) {
+    if (k->begin && k->keyword) {
         reply_map(r, 2);
         reply_text(r, "keyword");
         reply_text(r, k->keyword);

@@ -99,7 +99,9 @@ def test_command_getkeys_as_redis():
     """COMMAND GETKEYS agrees with redis-server's."""
     server, theirs = relevo.start(), relevo.start(relevo.REDIS)
     for words in ("SET k v", "MGET a b c", "MSET a 1 b 2", "SINTERSTORE d a b", "COPY a b", "LMOVE a b LEFT RIGHT",
-                  "ZADD z 1 m", "SINTERCARD 2 a b", "PING", "GET", "NOSUCH a", "DEL a b"):
+                  "ZADD z 1 m", "SINTERCARD 2 a b", "PING", "GET", "NOSUCH a", "DEL a b",
+                  "BITOP AND d a b", "PFMERGE d a", "GEORADIUS g 1 2 3 km STORE d", "GEOSEARCHSTORE d g FROMMEMBER m BYRADIUS 1 km",
+                  "SORT a BY w_* GET x LIMIT 1 2 STORE d", "SORT_RO a", "LCS a b", "RESTORE a 0 x"):
         tap.equal(server.value("COMMAND", "GETKEYS", *words.split()), theirs.value("COMMAND", "GETKEYS", *words.split()), words)
 
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/num.h"
+#include "common/rdb.h"
 
 void randcmd_init(struct randcmd *r, const struct command_set *commands, uint64_t seed)
 {
@@ -91,18 +92,21 @@ static void put_value(struct randcmd *r)
 static char family_of(const struct command_entry *e)
 {
     const uint32_t categories = e->row->categories;
-    return categories & ACL_STRING      ? 's'
-           : categories & ACL_LIST      ? 'l'
-           : categories & ACL_SET       ? 't'
-           : categories & ACL_HASH      ? 'h'
-           : categories & ACL_SORTEDSET ? 'z'
-           : categories & ACL_STREAM    ? 'q'
-                                        : 0;
+    return categories & ACL_STRING        ? 's'
+           : categories & ACL_LIST        ? 'l'
+           : categories & ACL_SET         ? 't'
+           : categories & ACL_HASH        ? 'h'
+           : categories & ACL_SORTEDSET   ? 'z'
+           : categories & ACL_STREAM      ? 'q'
+           : categories & ACL_BITMAP      ? 'b'
+           : categories & ACL_HYPERLOGLOG ? 'p'
+           : categories & ACL_GEO         ? 'g'
+                                          : 0;
 }
 
 static void put_key(struct randcmd *r)
 {
-    const char families[] = "slthzq", own = family_of(r->command);
+    const char families[] = "slthzqbpg", own = family_of(r->command);
     char text[8];
     const char family = own && !one_in(r, 15) ? own : families[below(r, sizeof families - 1)];
     const int n = snprintf(text, sizeof text, "%c%u", family, (unsigned)below(r, 4));
@@ -211,6 +215,70 @@ static void put_group(struct randcmd *r) { put_text(r, PICK(r, "g1", "g2")); }
 static void put_consumer(struct randcmd *r) { put_text(r, PICK(r, "c1", "c2", "c3")); }
 static void put_idle(struct randcmd *r) { put_int(r, one_in(r, 2) ? 0 : (int64_t)below(r, 3000)); }
 
+static void put_operation(struct randcmd *r) { put_text(r, PICK(r, "AND", "OR", "XOR", "NOT", "NAND")); }
+
+/* The type of a bit field. */
+static void put_encoding(struct randcmd *r)
+{
+    char text[8];
+    const int n = snprintf(text, sizeof text, "%c%u", one_in(r, 2) ? 'i' : 'u', 1 + (unsigned)below(r, 64));
+    put(r, span_of(text, (size_t)n));
+}
+
+static void put_coordinate(struct randcmd *r)
+{
+    char text[32];
+    const int n = snprintf(text, sizeof text, "%.3f", (double)below(r, 170000) / 1000 - 85);
+    if (one_in(r, 30)) put_number(r);
+    else if (one_in(r, 3)) put_int(r, (int64_t)below(r, 5));
+    else put(r, span_of(text, (size_t)n));
+}
+
+static void put_distance(struct randcmd *r)
+{
+    static const unsigned scales[] = {10, 1000, 100000, 10000000};
+    if (one_in(r, 30)) put_number(r);
+    else put_int(r, (int64_t)below(r, scales[below(r, 4)]));
+}
+
+static void put_hll_question(struct randcmd *r)
+{
+    put_text(r, PICK(r, "GETREG", "DECODE", "ENCODING", "TODENSE", "x"));
+}
+
+static void put_sort_pattern(struct randcmd *r)
+{
+    put_text(r, PICK(r, "s*", "h*->m1", "#", "nosort", "w_*", "t*", "*", "h*->5"));
+}
+
+static void put_ttl(struct randcmd *r)
+{
+    if (one_in(r, 2)) put_text(r, "0");
+    else if (one_in(r, 2)) put_unix_ms(r);
+    else put_milliseconds(r);
+}
+
+/* What DUMP could have given: a string, a list or a set of few elements. At times it is damaged. */
+static void put_payload(struct randcmd *r)
+{
+    struct buf b = {0};
+    struct rdb_sum sum = {0};
+    const uint64_t kind = below(r, 3), n = 1 + below(r, 3);
+    buf_add_char(&b, (char)kind);
+    if (kind > 0) buf_add_char(&b, (char)n);
+    for (uint64_t i = 0; i < (kind ? n : 1); i++) {
+        const char element[] = {2, 'm', (char)('0' + 3 * i + below(r, 3))};
+        buf_add(&b, element, sizeof element);
+    }
+    const char version[] = {(char)(9 + below(r, 3)), 0};
+    buf_add(&b, version, sizeof version);
+    rdb_sum_add(&sum, buf_span(&b));
+    rdb_put_checksum(&b, &sum);
+    if (one_in(r, 20)) b.p[below(r, b.len)] ^= 1;
+    put(r, buf_span(&b));
+    buf_free(&b);
+}
+
 static const struct {
     const char *name;
     void (*put)(struct randcmd *r);
@@ -249,6 +317,20 @@ static const struct {
     {"pattern", put_pattern},
     {"type", put_type},
     {"bit", put_bit_value},
+    {"key1", put_key},
+    {"key2", put_key},
+    {"destkey", put_key},
+    {"sourcekey", put_key},
+    {"operation", put_operation},
+    {"encoding", put_encoding},
+    {"longitude", put_coordinate},
+    {"latitude", put_coordinate},
+    {"radius", put_distance},
+    {"width", put_distance},
+    {"height", put_distance},
+    {"subcommand", put_hll_question},
+    {"ttl", put_ttl},
+    {"serialized-value", put_payload},
     {"last-id", put_id},
     {"lastid", put_id},
     {"max-deleted-id", put_id},
@@ -284,6 +366,14 @@ static void put_named(struct randcmd *r, struct span name)
             else put_id(r);
             return;
         }
+    }
+    if (strcmp(r->command->name, "setbit") == 0 && span_eq(name, SPAN("value"))) {
+        put_bit_value(r);
+        return;
+    }
+    if (strncmp(r->command->name, "sort", 4) == 0 && span_eq(name, SPAN("pattern"))) {
+        put_sort_pattern(r);
+        return;
     }
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         if (span_eq(name, span_str(values[i].name))) {

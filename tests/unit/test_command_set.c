@@ -72,7 +72,7 @@ Test(command_set, every_row_says_what_a_reader_needs)
         cr_expect(row->since[0] && row->complexity[0], "%s", row->name);
         cr_expect((row->run != NULL) != (row->subcommands != NULL), "%s", row->name);
         cr_expect(!(row->flags & CMD_WRITE) != !(row->flags & CMD_READONLY) || row->subcommands ||
-                      row->flags & CMD_LOADING,
+                      row->flags & (CMD_LOADING | CMD_ADMIN),
                   "%s either writes or reads", row->name);
     }
 }
@@ -135,8 +135,8 @@ Test(command_set, arguments_are_a_tree_of_values_tokens_and_groups)
         {"[GET pattern]+", " pattern:pattern:GET?+"},
         {"[WEIGHTS weight+]", " weight:double:WEIGHTS?+"},
         {"{FROMMEMBER member|FROMLONLAT longitude latitude}",
-         " member|fromlonlat:oneof( member:string:FROMMEMBER fromlonlat:block:FROMLONLAT( longitude:string "
-         "latitude:string ) )"},
+         " member|fromlonlat:oneof( member:string:FROMMEMBER fromlonlat:block:FROMLONLAT( longitude:double "
+         "latitude:double ) )"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf text = {0};

@@ -45,7 +45,8 @@ static struct engine *engine_of(uint8_t secret, bool small_limits)
                                                   .zset_max_listpack_value = 20,
                                                   .list_max_listpack_size = 5,
                                                   .stream_node_max_bytes = 300,
-                                                  .stream_node_max_entries = 4};
+                                                  .stream_node_max_entries = 4,
+                                                  .hll_sparse_max_bytes = 200};
     return engine_new(&options);
 }
 
