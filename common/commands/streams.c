@@ -10,7 +10,8 @@ static struct stream *put_stream(struct call *c, struct span key)
     return v.stream;
 }
 
-/* What the log says of trimming: exactly where the stream begins now. */
+/* What the log says of trimming: exactly where the stream begins now. Approximate trimming removes whole nodes, and stops
+ * at one that may begin with entries that were deleted before; exact trimming leaves deleted ones itself. */
 static size_t trim_words(const struct stream *s, const struct stream_trim_args *a, struct span *words, char *text)
 {
     words[0] = a->trim.by_id ? SPAN("MINID") : SPAN("MAXLEN");

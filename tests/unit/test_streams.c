@@ -42,6 +42,9 @@ Test(streams, log_trimming_as_exact_as_it_was)
     logs("XADD s NOMKSTREAM MAXLEN 2 4-1 a 1", "XADD s NOMKSTREAM MAXLEN 2 4-1 a 1\n");
     logs("XTRIM s MAXLEN ~ 1", "");
     logs("XTRIM s MINID ~ 9", "XTRIM s MINID = 18446744073709551615-18446744073709551615\n");
+    (void)fixture_do(&f, "XADD t 1-1 a 1");
+    (void)fixture_do(&f, "XADD t 2-1 a 1");
+    logs("XADD t MINID 2 3-* a 1", "XADD t MINID = 2-1 3-0 a 1\n");
 }
 
 Test(streams, log_where_the_living_begin_if_trimming_left_dead_ones_in_a_node)
