@@ -1,6 +1,16 @@
 #include "common/types/member.h"
 
-#include "common/mem.h"
+#include <assert.h>
+
+void *member_new(struct span bytes)
+{
+    const uintptr_t bare = bytes.n == 8 ? 2 : bytes.n == 16 ? 4 : bytes.n == 32 ? 6 : 0;
+    unsigned char *block = mem_alloc((bare ? 0 : member_length_bytes(bytes.n)) + bytes.n);
+    assert(((uintptr_t)block & 7) == 0);
+    unsigned char *to = bare ? block : block + member_put_length(block, bytes.n);
+    if (bytes.n) memcpy(to, bytes.p, bytes.n);
+    return (void *)((uintptr_t)block | bare);
+}
 
 struct sample {
     uint64_t items;
@@ -12,7 +22,7 @@ static void weigh(void *context, void *item, bool marked)
     (void)marked;
     struct sample *s = context;
     s->items++;
-    s->bytes += mem_size(item);
+    s->bytes += mem_size(member_block(item));
 }
 
 size_t member_table_bytes(const struct htable *t)

@@ -28,21 +28,11 @@ static void set_body(struct set *s, void *body, enum encoding encoding)
 
 /* --- The table's members --------------------------------------------------------------------------------------- */
 
-static struct span member_span(const void *item)
-{
-    const unsigned char *at = item;
-    const size_t length = member_take_length(&at);
-    return span_of(at, length);
-}
-
-static const struct htable_kind members = {member_span, mem_free};
+static const struct htable_kind members = {member_span, member_free};
 
 static void table_put(struct htable *t, uint64_t hash, struct span member)
 {
-    unsigned char *item = mem_alloc(member_length_bytes(member.n) + member.n);
-    unsigned char *bytes = item + member_put_length(item, member.n);
-    if (member.n) memcpy(bytes, member.p, member.n);
-    htable_insert(t, hash, item);
+    htable_insert(t, hash, member_new(member));
 }
 
 static bool table_add(struct htable *t, struct span member)
@@ -227,7 +217,7 @@ bool set_remove(struct set *s, struct span member)
     case PACK: return pack_remove(s, member);
     default: {
         void *item = htable_remove(table_of(s), htable_hash(table_of(s), member), member);
-        mem_free(item);
+        member_free(item);
         return item != NULL;
     }
     }

@@ -223,3 +223,22 @@ Test(set, takes_and_gives_an_intset_as_it_stands)
     set_free(s);
     set_free(NULL);
 }
+
+Test(set, a_member_of_every_length_comes_back_out_of_a_table_as_it_went_in)
+{
+    const struct encoding_limits limits = ENCODING_LIMITS_DEFAULT;
+    char bytes[300];
+    struct set *s = set_new(hash_key);
+    memset(bytes, 'b', sizeof bytes);
+    for (size_t n = 0; n < sizeof bytes; n++) cr_assert(set_add(s, span_of(bytes, n), &limits));
+    cr_assert_str_eq(set_encoding(s), "hashtable");
+    set_check(s);
+    struct set *copy = set_dup(s);
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        cr_assert(set_has(copy, span_of(bytes, n)), "length %zu", n);
+        cr_assert(set_remove(s, span_of(bytes, n)), "length %zu", n);
+        cr_assert_not(set_has(s, span_of(bytes, n)), "length %zu", n);
+    }
+    set_free(s);
+    set_free(copy);
+}
