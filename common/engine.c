@@ -34,6 +34,7 @@ static void dataset_attach(struct dataset *data, struct graveyard *g)
 static void dataset_free(struct dataset *data)
 {
     for (unsigned i = 0; i < data->count; i++) db_free(data->dbs[i]);
+    functions_clear(&data->functions);
     mem_free(data);
 }
 
@@ -116,6 +117,7 @@ enum err engine_replay(struct engine *e, struct session *s, const struct span *a
     const struct command_entry *command = command_find(e->commands, argv[0], argc > 1 ? argv[1] : SPAN(""));
     if (!command || !command->row->run) {
         if (is_frame(argv[0], argc)) return ERR_OK;
+        if (span_is(argv[0], "function")) return functions_replay(&e->data->functions, argv, argc, m);
         return replay_failed(m, argv, argc, "unknown command", 15);
     }
     if (!command_arity_fits(command, argc)) return replay_failed(m, argv, argc, "wrong number of arguments", 25);
@@ -174,6 +176,8 @@ void engine_set_traversal(struct engine *e, struct traversal *t)
     assert(!e->traversal || !t);
     e->traversal = t;
 }
+
+struct functions *engine_functions(struct engine *e) { return &e->data->functions; }
 
 const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }
 

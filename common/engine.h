@@ -116,7 +116,7 @@ void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const s
                     const struct request *request, struct reply *reply, struct effects *effects);
 
 /* Replay one effect. MULTI and EXEC, which Redis's own logs have around transactions, are passed over: whoever reads
- * the log hands over whole transactions only. Errors: ERR_CORRUPT  unknown command, wrong arity, or the command
+ * the log hands over whole transactions only. FUNCTION changes engine_functions(). Errors: ERR_CORRUPT  unknown command, wrong arity, or the command
  * answered with an error: the log does not fit the data; @m says which. */
 MUST_USE enum err engine_replay(struct engine *e, struct session *s, const struct span *argv, size_t argc,
                                 struct errmsg *m);
@@ -169,8 +169,11 @@ void engine_swap(struct engine *a, struct engine *b);
  * key of its tables, its time, and the traversal that is to be told of every change before it happens (NULL: none).
  * An engine with a traversal must be neither freed nor swapped. */
 struct traversal;
+struct functions; /* common/functions.h */
 struct db *engine_db(struct engine *e, unsigned id);
 const uint8_t *engine_hash_key(const struct engine *e);
+/* The libraries of functions that belong to the data; they go with it in engine_swap(). */
+struct functions *engine_functions(struct engine *e);
 int64_t engine_now_ms(const struct engine *e); /* the latest time that came in */
 void engine_set_traversal(struct engine *e, struct traversal *t);
 /* Take a database that belongs to nobody any more, to be freed with the other garbage. */

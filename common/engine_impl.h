@@ -2,13 +2,16 @@
 #pragma once
 
 #include "common/engine.h"
+#include "common/functions.h"
 #include "common/graveyard.h"
 #include "common/keyspace.h"
 #include "common/traversal.h"
 
-/* All databases with the secret that their tables are hashed by: what engine_swap() exchanges. */
+/* All databases with the secret that their tables are hashed by, and the libraries of functions: what engine_swap()
+ * exchanges. */
 struct dataset {
     uint8_t hash_key[HTABLE_KEY_BYTES];
+    struct functions functions;
     unsigned count;
     struct db *dbs[];
 };

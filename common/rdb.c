@@ -279,6 +279,12 @@ void rdb_put_entry(struct buf *out, const struct entry *e)
     put_content(out, e);
 }
 
+void rdb_put_function(struct buf *out, struct span code)
+{
+    put_u8(out, RDB_FUNCTION2);
+    put_raw(out, code);
+}
+
 void rdb_put_eof(struct buf *out) { put_u8(out, RDB_EOF); }
 
 void rdb_sum_add(struct rdb_sum *sum, struct span bytes)

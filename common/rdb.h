@@ -14,9 +14,9 @@
  * HASH_LISTPACK or HASH, sorted sets as ZSET_LISTPACK or ZSET_2, streams as STREAM_LISTPACKS_2,
  * expiry in milliseconds; no LZF. A key may be written only once; SELECTDB may return to a database.
  *
- * Reading pulls bytes through a callback and takes every form of the six types in versions 1 to 11. What it does not
- * know (functions, modules, later versions) is refused by name, not passed over: dropping a part of somebody's
- * data is worse than not starting.
+ * Reading pulls bytes through a callback and takes every form of the six types in versions 1 to 11. Libraries of functions
+ * are kept as they are. What it does not know (modules, functions of a preview of 7.0, later versions) is refused by
+ * name, not passed over: dropping a part of somebody's data is worse than not starting.
  *
  * Pure: no file, no clock; keys that have expired are loaded like others. */
 #pragma once
@@ -33,6 +33,8 @@ void rdb_put_aux_u64(struct buf *out, const char *name, uint64_t value);
 void rdb_put_db(struct buf *out, unsigned id, uint64_t keys, uint64_t expires);
 /* Database @id goes on. */
 void rdb_put_select(struct buf *out, unsigned id);
+/* One library of functions; stands before the first database. */
+void rdb_put_function(struct buf *out, struct span code);
 /* One key with its value and its expiry time. */
 void rdb_put_entry(struct buf *out, const struct entry *e);
 /* The value alone, behind the byte that says of which kind it is. */
@@ -63,6 +65,12 @@ struct rdb_target {
     /* An aux field; may be NULL. The spans are borrowed. An error ends the load. */
     enum err (*aux)(void *aux_context, struct span name, struct span value, struct errmsg *m);
     void *aux_context;
+    /* A library of functions; NULL: passed over. The span is borrowed. */
+    enum err (*function)(void *function_context, struct span code, struct errmsg *m);
+    void *function_context;
+    /* A key was put into @db; may be NULL. It may be removed again: so a file is looked through key by key. */
+    enum err (*key)(void *key_context, struct db *db, struct entry *e, struct errmsg *m);
+    void *key_context;
     const uint8_t *hash_key; /* for the tables of collections */
     const struct encoding_limits *limits;
     size_t max_string; /* the longest string that is taken; the file's size bounds it too */
@@ -91,6 +99,11 @@ MUST_USE enum err rdb_load(const struct rdb_source *source, const struct rdb_tar
  * a string's bytes are in @string. An empty collection is damage. Errors as above. */
 MUST_USE enum err rdb_load_value(struct span bytes, const struct rdb_target *target, struct value *v,
                                  struct buf *string, struct errmsg *m);
+
+/* The libraries of functions in what FUNCTION DUMP gives, its version and its checksum verified. Errors as above. */
+MUST_USE enum err rdb_load_functions(struct span dump,
+                                     enum err (*function)(void *context, struct span code, struct errmsg *m),
+                                     void *context, struct errmsg *m);
 
 /* A target that fills the databases of @e, which are empty. The caller adds aux() if it wants the fields. */
 struct rdb_target rdb_target_engine(struct engine *e);

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "common/functions.h"
 #include "common/listpack.h"
 #include "common/intset.h"
 #include "common/rdb_format.h"
@@ -327,7 +328,7 @@ static enum err load_key(struct load *l, unsigned kind)
     l->idle_s = 0;
     if (db_size(l->db) == keys) return rdb_fail(&l->in, ERR_CORRUPT, "a key stands there twice");
     l->done->keys++;
-    return ERR_OK;
+    return l->to->key ? l->to->key(l->to->key_context, l->db, e, l->in.m) : ERR_OK;
 }
 
 static enum err load_expiry(struct load *l, bool in_seconds)
@@ -373,6 +374,12 @@ static enum err load_aux(struct load *l)
     return l->to->aux ? l->to->aux(l->to->aux_context, buf_span(&l->key), buf_span(&l->string), l->in.m) : ERR_OK;
 }
 
+static enum err load_function(struct load *l)
+{
+    TRY(rdb_read_string(&l->in, &l->string));
+    return l->to->function ? l->to->function(l->to->function_context, buf_span(&l->string), l->in.m) : ERR_OK;
+}
+
 /* What is not a key. */
 static enum err load_opcode(struct load *l, unsigned opcode)
 {
@@ -387,10 +394,20 @@ static enum err load_opcode(struct load *l, unsigned opcode)
     case RDB_FREQ: return rdb_read_u8(&l->in, &byte);
     case RDB_IDLE: return rdb_read_number(&l->in, &l->idle_s);
     case RDB_MODULE_AUX: TRY(rdb_read_number(&l->in, &a)); return refuse_module(l, a);
-    case RDB_FUNCTION2:
-    case RDB_FUNCTION_PREVIEW: return rdb_fail(&l->in, ERR_FOREIGN, "functions, which are not supported");
+    case RDB_FUNCTION2: return load_function(l);
+    case RDB_FUNCTION_PREVIEW:
+        return rdb_fail(&l->in, ERR_FOREIGN,
+                        "functions in the form of a preview of Redis 7.0, which is not supported");
     default: return load_key(l, opcode);
     }
+}
+
+/* Versions from 80 on are Valkey's, which calls its files so since then; those between belong to forks of Redis. */
+static const char *writer_of(unsigned version)
+{
+    enum { OF_REDIS_7_4 = 12, FIRST_OF_VALKEY = 80 };
+    if (version == OF_REDIS_7_4) return " (written by Redis 7.4 or later)";
+    return version >= FIRST_OF_VALKEY ? " (written by Valkey)" : "";
 }
 
 static enum err load_header(struct load *l)
@@ -398,16 +415,15 @@ static enum err load_header(struct load *l)
     char head[9];
     int64_t version = 0;
     TRY(rdb_read(&l->in, head, sizeof head));
-    struct span digits = span_of(head + 5, 4);
+    const bool valkey = memcmp(head, "VALKEY", 6) == 0;
+    struct span digits = valkey ? span_of(head + 6, 3) : span_of(head + 5, 4);
     while (digits.n > 1 && *digits.p == '0') digits = span_of(digits.p + 1, digits.n - 1);
-    if (memcmp(head, "REDIS", 5) != 0 || !num_parse_i64(digits, &version) || version < 1) {
-        if (memcmp(head, "VALKEY", 6) != 0) return err_set(l->in.m, ERR_FOREIGN, "not an RDB file");
-        return err_set(l->in.m, ERR_FOREIGN, "an RDB file of Valkey, version %.3s, which is not supported", head + 6);
-    }
+    if ((!valkey && memcmp(head, "REDIS", 5) != 0) || !num_parse_i64(digits, &version) || version < 1)
+        return err_set(l->in.m, ERR_FOREIGN, "not an RDB file");
     l->done->version = (unsigned)version;
-    if (version <= RDB_VERSION_NEWEST_READ) return ERR_OK;
-    return err_set(l->in.m, ERR_FOREIGN, "RDB version %u; versions up to %d are supported", l->done->version,
-                   RDB_VERSION_NEWEST_READ);
+    if (!valkey && version <= RDB_VERSION_NEWEST_READ) return ERR_OK;
+    return err_set(l->in.m, ERR_FOREIGN, "RDB version %u%s is not supported; versions 1 to %d of Redis are",
+                   l->done->version, writer_of(l->done->version), RDB_VERSION_NEWEST_READ);
 }
 
 static enum err load_checksum(struct load *l)
@@ -491,6 +507,36 @@ enum err rdb_load_value(struct span bytes, const struct rdb_target *target, stru
     return e;
 }
 
+enum err rdb_load_functions(struct span dump, enum err (*function)(void *context, struct span code, struct errmsg *m),
+                            void *context, struct errmsg *m)
+{
+    enum { TRAILER = 2 + 8 };
+    struct errmsg unwanted;
+    struct rdb_sum sum = {0};
+    uint16_t version;
+    uint64_t crc;
+    if (!m) m = &unwanted;
+    if (dump.n < TRAILER) return err_set(m, ERR_TRUNCATED, "too short for a dump of functions");
+    struct cursor tail = cursor_of(span_of(dump.p + dump.n - TRAILER, TRAILER));
+    (void)(take_u16le(&tail, &version) && take_u64le(&tail, &crc));
+    rdb_sum_add(&sum, span_of(dump.p, dump.n - 8));
+    if (version > RDB_VERSION_NEWEST_READ || (crc != 0 && crc != sum.crc))
+        return err_set(m, ERR_CORRUPT, "a dump of functions of another version, or with another checksum");
+    struct cursor c = cursor_of(span_of(dump.p, dump.n - TRAILER));
+    const struct rdb_source source = rdb_source_span(&c);
+    const struct rdb_target target = {.function = function, .function_context = context, .max_string = SIZE_MAX};
+    struct load l = {.to = &target, .value = {.type = TYPE_STRING}};
+    load_begin(&l, &source, target.max_string, m);
+    enum err e = ERR_OK;
+    while (!e && l.in.offset < source.size) {
+        unsigned opcode;
+        if ((e = rdb_read_u8(&l.in, &opcode))) break;
+        e = opcode == RDB_FUNCTION2 ? load_function(&l) : rdb_fail(&l.in, ERR_CORRUPT, "no library of functions");
+    }
+    load_end(&l);
+    return e;
+}
+
 static enum err read_span(void *context, void *to, size_t n, size_t *got, struct errmsg *m)
 {
     (void)m;
@@ -511,10 +557,17 @@ static struct db *db_of_engine(void *context, uint64_t id)
     return id < engine_databases(e) ? engine_db(e, (unsigned)id) : NULL;
 }
 
+static enum err keep_function(void *context, struct span code, struct errmsg *m)
+{
+    return functions_load(engine_functions(context), code, false, m);
+}
+
 struct rdb_target rdb_target_engine(struct engine *e)
 {
     return (struct rdb_target){.db = db_of_engine,
                                .db_context = e,
+                               .function = keep_function,
+                               .function_context = e,
                                .hash_key = engine_hash_key(e),
                                .limits = engine_limits(e),
                                .max_string = SIZE_MAX,

@@ -131,7 +131,9 @@ static enum err load_file(struct load *l, const char *dir, const char *name, boo
     char *path = path_join(dir, name);
     enum err e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
     if (!e) e = file_source_want(&s.file, 5, &head, m);
-    if (!e && head.n >= 5 && memcmp(head.p, "REDIS", 5) == 0) e = load_rdb(l, &s, m);
+    /* A dump may be of a Redis that calls itself otherwise: the codec knows their names. */
+    if (!e && (l->log->found == LOG_FOUND_DUMP || (head.n >= 5 && memcmp(head.p, "REDIS", 5) == 0)))
+        e = load_rdb(l, &s, m);
     if (!e) e = load_plain(l, &s, last, m);
     scan_close(&s);
     mem_free(path);

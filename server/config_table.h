@@ -38,6 +38,7 @@
     X(APPENDFSYNC, "appendfsync", NULL, CHOICE, "everysec", 0, 0, 0, "everysec|always|no", NULL, "When the log is forced to the disk.") \
     X(APPENDFILENAME, "appendfilename", NULL, TEXT, "appendonly.aof", 0, 0, SETTING_FIXED, NULL, NULL, "Base name of the log's files.") \
     X(APPENDDIRNAME, "appenddirname", NULL, TEXT, "appendonlydir", 0, 0, SETTING_FIXED, NULL, NULL, "Directory of the log's files, below dir.") \
+    X(LOAD_TRUNCATED, "aof-load-truncated", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Load an append-only file of a Redis that ends within a command.") \
     X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \
     X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
     X(LOG_RETENTION_SIZE, "log-retention-size", NULL, BYTES, "2gb", 0, INT64_MAX, 0, NULL, NULL, "Bytes of the log older than its base that are kept for replicas that are away.") \

@@ -199,6 +199,7 @@ static enum err open_log(struct server *s, struct errmsg *m)
     o.append_name = config_text(s->config, SET_APPENDFILENAME);
     o.dump_name = config_text(s->config, SET_DBFILENAME);
     o.files = config_number(s->config, SET_APPENDONLY);
+    o.load_truncated = config_number(s->config, SET_LOAD_TRUNCATED);
     o.sync = sync_policy(s);
     o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE);
     o.retain_ms = config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000;

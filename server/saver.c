@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "common/functions.h"
 #include "common/mem.h"
 #include "common/traversal.h"
 #include "replication/checkpoint.h"
@@ -60,6 +61,8 @@ static void put_header(struct server *s)
     rdb_put_aux_u64(&v->piece, "used-mem", m.used);
     rdb_put_aux_u64(&v->piece, "aof-base", v->kind == SAVER_BASE);
     put_position(s, &v->piece);
+    const struct functions *functions = engine_functions(s->engine);
+    for (size_t i = 0; i < functions->count; i++) rdb_put_function(&v->piece, functions->at[i].code);
 }
 
 static void put_end(struct saver *v)

@@ -386,8 +386,8 @@ Test(rdb_forms, damaged_streams_are_refused)
 
 Test(rdb_forms, what_is_not_supported_is_named)
 {
-    ADD("\xF5\1x");
-    expect_refused("0010", ERR_FOREIGN, "functions");
+    ADD("\xF6\1x");
+    expect_refused("0010", ERR_FOREIGN, "functions in the form of a preview of Redis 7.0");
     ADD("\x07\1m\x81\x00\x10\x83\x10\x51\x87\x20\x00");
     expect_refused("0010", ERR_FOREIGN, "module type 'ABCDEFGHI'");
     ADD("\xF7\x81\x00\x10\x83\x10\x51\x87\x20\x00");
@@ -399,7 +399,9 @@ Test(rdb_forms, what_is_not_supported_is_named)
     struct rdb_loaded loaded;
     struct errmsg m;
     cr_expect_eq(load(SPAN("VALKEY080....."), f.engine, &loaded, &m), ERR_FOREIGN);
-    cr_expect(strstr(m.text, "Valkey, version 080"), "%s", m.text);
+    cr_expect(strstr(m.text, "RDB version 80 (written by Valkey) is not supported"), "%s", m.text);
+    cr_expect_eq(load(SPAN("REDIS0012....."), f.engine, &loaded, &m), ERR_FOREIGN);
+    cr_expect(strstr(m.text, "RDB version 12 (written by Redis 7.4 or later) is not supported"), "%s", m.text);
     cr_expect_eq(load(SPAN(""), f.engine, &loaded, &m), ERR_TRUNCATED);
 }
 
