@@ -238,7 +238,8 @@ static bool read_peer(struct manifest *m, const struct words *w)
     struct peer p;
     uint64_t port;
     if (w->count != 4 || !hex_parse_bytes(w->word[1], p.id.bytes, sizeof p.id.bytes) || w->word[2].n == 0 ||
-        w->word[2].n > MANIFEST_NAME_MAX || !hex_parse(w->word[3], &port) || port > UINT16_MAX)
+        w->word[2].n > MANIFEST_NAME_MAX || memchr(w->word[2].p, 0, w->word[2].n) || !hex_parse(w->word[3], &port) ||
+        port > UINT16_MAX)
         return false;
     p.host = text_of(w->word[2]);
     p.port = (uint16_t)port;

@@ -11,6 +11,37 @@ struct outcome {
     bool bad;
 };
 
+static bool has_unknown(const ProtobufCMessage *m);
+
+static bool field_has_unknown(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+    const char *base = (const char *)m;
+    const void *at = base + f->offset;
+    if (f->type != PROTOBUF_C_TYPE_MESSAGE) return false;
+    if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t count;
+        memcpy(&count, base + f->quantifier_offset, sizeof count);
+        for (size_t i = 0; i < count; i++)
+            if (has_unknown((*(ProtobufCMessage *const *const *)at)[i])) return true;
+        return false;
+    }
+    if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+        uint32_t which;
+        memcpy(&which, base + f->quantifier_offset, sizeof which);
+        if (which != f->id) return false;
+    }
+    return *(ProtobufCMessage *const *)at && has_unknown(*(ProtobufCMessage *const *)at);
+}
+
+/* Fields of a later version are taken, but nobody packs them again: protobuf-c would spoil numbers above 2^29. */
+static bool has_unknown(const ProtobufCMessage *m)
+{
+    bool found = m->n_unknown_fields > 0;
+    for (unsigned i = 0; !found && i < m->descriptor->n_fields; i++)
+        found = field_has_unknown(m, &m->descriptor->fields[i]);
+    return found;
+}
+
 static void note_frame(struct outcome *o, const struct frame *f)
 {
     REQUIRE(f->message);
@@ -18,7 +49,7 @@ static void note_frame(struct outcome *o, const struct frame *f)
     struct buf packed = {0};
     frame_pack(f->message, &packed);
     struct frame_arena arena = {0};
-    REQUIRE(frame_unpack(&arena, span_of(packed.p, packed.len)));
+    REQUIRE(frame_unpack(&arena, span_of(packed.p, packed.len)) || has_unknown(&f->message->base));
     frame_arena_free(&arena);
     buf_add(&o->text, packed.p, packed.len);
     buf_add(&o->text, f->payload.p, f->payload.n);

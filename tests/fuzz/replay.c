@@ -1,8 +1,9 @@
-/* Runs a fuzz target as a test: each file of a corpus directory, then mutations of them.
+/* Runs a fuzz target as a test: each file of a corpus directory, the same with each of its bytes flipped, then mutations of
+ * them.
  *
  *     fuzz_resp CORPUS [MUTATIONS [SEED]]
  *
- * Prints TAP: one case per file, and one for the mutations. With FUZZ_KEEP in the environment each mutation is left in
+ * Prints TAP: one case per file, one for the flips, and one for the mutations. With FUZZ_KEEP in the environment each mutation is left in
  * the file fuzz-input of the working directory before it runs, so that the one that kills the process can be kept. */
 #include <dirent.h>
 #include <inttypes.h>
@@ -13,7 +14,7 @@
 
 #include "tests/fuzz/target.h"
 
-enum { INPUT_BYTES_MAX = 1 << 20, INPUTS_MAX = 4096 };
+enum { INPUT_BYTES_MAX = 1 << 20, INPUTS_MAX = 4096, FLIPPED_BYTES_MAX = 1000 };
 
 struct input {
     char name[256];
@@ -105,6 +106,15 @@ static void leave(const uint8_t *data, size_t size)
     fclose(f);
 }
 
+static void run_once(const uint8_t *data, size_t size)
+{
+    uint8_t *exact = malloc(size ? size : 1); /* so that the sanitizer sees its end */
+    memcpy(exact, data, size);
+    if (getenv("FUZZ_KEEP")) leave(exact, size);
+    LLVMFuzzerTestOneInput(exact, size);
+    free(exact);
+}
+
 static void run_mutations(const struct input *inputs, size_t n, uint64_t count, uint64_t seed)
 {
     uint8_t *work = malloc(2 * INPUT_BYTES_MAX);
@@ -115,13 +125,21 @@ static void run_mutations(const struct input *inputs, size_t n, uint64_t count, 
         memcpy(work, in->data, size);
         for (size_t changes = 1 + below(&random, 8); changes; changes--)
             size = mutate_once(work, size, 2 * INPUT_BYTES_MAX, &random);
-        uint8_t *exact = malloc(size ? size : 1); /* so that the sanitizer sees its end */
-        memcpy(exact, work, size);
-        if (getenv("FUZZ_KEEP")) leave(exact, size);
-        LLVMFuzzerTestOneInput(exact, size);
-        free(exact);
+        run_once(work, size);
     }
     free(work);
+}
+
+/* Every byte behind the first, which is the target's own: its lowest bit, its highest, and all. */
+static void run_flips(const struct input *in)
+{
+    static const uint8_t masks[] = {0x01, 0x80, 0xff};
+    for (size_t i = 1; i < in->size && i < FLIPPED_BYTES_MAX; i++)
+        for (size_t k = 0; k < sizeof masks; k++) {
+            in->data[i] ^= masks[k];
+            run_once(in->data, in->size);
+            in->data[i] ^= masks[k];
+        }
 }
 
 int main(int argc, char **argv)
@@ -136,17 +154,19 @@ int main(int argc, char **argv)
     const uint64_t usual = suite && !strcmp(suite, "long") ? 5000000 : 100000;
     const uint64_t mutations = argc > 2 ? strtoull(argv[2], NULL, 10) : usual;
     const uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
-    printf("1..%zu\n", n + 1);
+    printf("1..%zu\n", n + 2);
     if (!n) printf("Bail out! no corpus in %s\n", argv[1]);
     for (size_t i = 0; i < n; i++) {
         LLVMFuzzerTestOneInput(inputs[i].data, inputs[i].size);
         printf("ok %zu - the input %s does no harm\n", i + 1, inputs[i].name);
         fflush(stdout);
     }
+    for (size_t i = 0; i < n; i++) run_flips(&inputs[i]);
+    printf("ok %zu - no flipped byte of the inputs does harm\n", n + 1);
     printf("# seed %" PRIu64 "\n", seed);
     fflush(stdout);
     if (n) run_mutations(inputs, n, mutations, seed);
-    printf("ok %zu - %" PRIu64 " mutations of the inputs do no harm\n", n + 1, mutations);
+    printf("ok %zu - %" PRIu64 " mutations of the inputs do no harm\n", n + 2, mutations);
     for (size_t i = 0; i < n; i++) free(inputs[i].data);
     free(inputs);
     return 0;
