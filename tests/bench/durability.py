@@ -1,0 +1,253 @@
+#!/usr/bin/python3
+"""The log: Relevo beside Debian's redis-server, in the same run.
+
+    tests/bench/durability.py [--relevo BINARY] [--shim LIBRARY] [--rows always,readers,...] [--rounds N] [--scale F] [--json]
+
+Each round measures each server once, in alternating order; figures are medians over the rounds, ratios are those of the
+medians. A row is met when its ratio (or its figure) keeps to the target. --scale makes the runs shorter, for a first look.
+
+    always       requests per second, appendfsync always, P1 SET, 50 clients
+    always-cost  our requests per second with appendfsync always, beside our own with appendfsync no, 200 clients
+    readers      p99 of GET by 25 clients while 25 others SET other keys under appendfsync always, every fdatasync being
+                 10 ms slower (both servers run under tests/lib/syscall_shim.c)
+    everysec     server CPU per request, appendfsync everysec, P16 SET
+    log-p16      bytes of the log per SET, P16, 50 clients
+    log-p1       bytes of the log per SET, one client, P1
+    load-base    start: seconds until PING is answered, 5 million keys of 16 B / 100 B in one RDB file
+    load-log     start: seconds to replay 1 GB of small SETs; both read the same directory
+"""
+import argparse
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import cpu
+import relevo
+import tap
+
+OURS, THEIRS = relevo.RELEVO, relevo.REDIS
+SYNC_DELAY_US = 10000
+NO_REWRITE = {"appendonly": "yes", "save": "", "auto_aof_rewrite_percentage": "0"}
+
+
+def start(kind, **settings):
+    """A server with a log of its own that no rewrite disturbs; it ends with the row."""
+    return relevo.start(kind, **dict(NO_REWRITE, **settings))
+
+
+def benchmark(server, clients, pipeline, requests, *words, keys=100000):
+    """One run of redis-benchmark: requests per second, p99 in milliseconds."""
+    out = subprocess.run(["redis-benchmark", "-p", str(server.port), "-c", str(clients), "-P", str(pipeline), "-n",
+                          str(requests), "-r", str(keys), "--csv", *words], check=True, capture_output=True, text=True).stdout
+    columns = out.strip().splitlines()[-1].strip('"').split('","')
+    return float(columns[-7]), float(columns[-2])
+
+
+SET = ("SET", "key:__rand_int__", "x" * 32)
+
+
+class Row:
+    """One line of the table. measure(options) gives {kind: figure} once a round."""
+
+    def __init__(self, name, what, unit, target, better, measure, rounds=None):
+        self.name, self.what, self.unit, self.target, self.better, self.measure = name, what, unit, target, better, measure
+        self.rounds = rounds
+
+    def run(self, options, say):
+        rounds = min(options.rounds, self.rounds or options.rounds)
+        samples = {}
+        for number, figures in enumerate(self.measure(options, rounds)):
+            for kind, figure in figures.items():
+                samples.setdefault(kind, []).append(figure)
+            say(f"{self.name}: round {number + 1} of {rounds}")
+        tap._run_closers(False)
+        ours, theirs = (statistics.median(samples[kind]) for kind in (OURS, THEIRS))
+        ratio = ours / theirs if theirs else 0.0
+        value = ours if self.better.startswith("figure") else ratio
+        met = value <= self.target if self.better.endswith("less") else value >= self.target
+        return {"row": self.name, "what": self.what, "unit": self.unit, "relevo": round(ours, 3), "redis": round(theirs, 3),
+                "ratio": round(ratio, 3), "target": self.target, "better": self.better, "met": met,
+                "samples": {kind: [round(v, 3) for v in values] for kind, values in samples.items()}}
+
+
+def alternating(kinds, number):
+    return list(kinds) if number % 2 == 0 else list(kinds)[::-1]
+
+
+def rates(servers, options, rounds, clients, requests):
+    for number in range(rounds):
+        yield {kind: benchmark(servers[kind], clients, 1, int(requests * options.scale), *SET)[0]
+               for kind in alternating(servers, number)}
+
+
+def always(options, rounds):
+    servers = {kind: start(kind, appendfsync="always") for kind in (OURS, THEIRS)}
+    yield from rates(servers, options, rounds, 50, 300000)
+
+
+def always_cost(options, rounds):
+    """Here the second column is our own server too."""
+    servers = {OURS: start(OURS, appendfsync="always"), THEIRS: start(OURS, appendfsync="no")}
+    yield from rates(servers, options, rounds, 200, 500000)
+
+
+def readers(options, rounds):
+    environment = {"LD_PRELOAD": options.shim, "SHIM_SYNC_DELAY_US": str(SYNC_DELAY_US)}
+    servers = {kind: start(kind, appendfsync="always", environment=environment) for kind in (OURS, THEIRS)}
+    for kind in servers:
+        benchmark(servers[kind], 50, 16, 20000, "SET", "other:__rand_int__", "x" * 32, keys=1000)
+    for number in range(rounds):
+        figures = {}
+        for kind in alternating(servers, number):
+            writers = subprocess.Popen(["redis-benchmark", "-p", str(servers[kind].port), "-c", "25", "-n", "100000000", "-r",
+                                        "100000", "-q", *SET], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                requests = int((400000 if kind == OURS else 20000) * options.scale)
+                figures[kind] = benchmark(servers[kind], 25, 1, requests, "GET", "other:__rand_int__", keys=1000)[1]
+            finally:
+                writers.kill()
+                writers.wait()
+        yield figures
+
+
+def everysec(options, rounds):
+    servers = {kind: start(kind, appendfsync="everysec") for kind in (OURS, THEIRS)}
+    requests = int(2000000 * options.scale)
+    for number in range(rounds):
+        figures = {}
+        for kind in alternating(servers, number):
+            before = cpu.cpu_seconds(servers[kind].process.pid)
+            benchmark(servers[kind], 50, 16, requests, *SET)
+            figures[kind] = (cpu.cpu_seconds(servers[kind].process.pid) - before) * 1e6 / requests
+        yield figures
+
+
+def log_bytes(server):
+    return sum(os.path.getsize(f) for f in glob.glob(os.path.join(server.dir, "appendonlydir", "*.incr.aof")))
+
+
+def bytes_per_write(options, rounds, clients, pipeline, requests):
+    servers = {kind: start(kind, appendfsync="no") for kind in (OURS, THEIRS)}
+    requests = int(requests * options.scale)
+    for number in range(rounds):
+        figures = {}
+        for kind in alternating(servers, number):
+            before = log_bytes(servers[kind])
+            benchmark(servers[kind], clients, pipeline, requests, *SET)
+            if kind == OURS:
+                relevo.wait(lambda: servers[OURS].info("persistence")["aof_buffer_length"] == "0", "the log to be written")
+            figures[kind] = (log_bytes(servers[kind]) - before) / requests
+        yield figures
+
+
+def seconds_to_start(server):
+    """From the start of the process until PING is answered."""
+    begun = time.monotonic()
+    server.spawn().ready()
+    took = time.monotonic() - begun
+    server.kill()
+    return took
+
+
+def load_base(options, rounds):
+    theirs = relevo.start(THEIRS, appendonly="no")
+    theirs("DEBUG", "POPULATE", int(5000000 * options.scale), "key:0000", 100)
+    theirs("SAVE")
+    theirs.stop()
+    ours = relevo.prepare(OURS, **NO_REWRITE)
+    shutil.copy(os.path.join(theirs.dir, "dump.rdb"), ours.dir)
+    ours.spawn().ready()
+    relevo.wait(lambda: ours.info("persistence")["aof_rewrite_in_progress"] == "0", "the base to be written")
+    ours.stop()
+    os.unlink(os.path.join(ours.dir, "dump.rdb"))
+    servers = {OURS: ours, THEIRS: theirs}
+    for number in range(rounds):
+        yield {kind: seconds_to_start(servers[kind]) for kind in alternating(servers, number)}
+
+
+def load_log(options, rounds):
+    ours = start(OURS, appendfsync="no")
+    size = int((1 << 30) * options.scale)
+    while log_bytes(ours) < size:
+        benchmark(ours, 50, 64, 500000, *SET, keys=5000000)
+    ours.stop()
+    theirs = relevo.prepare(THEIRS, **NO_REWRITE)
+    shutil.copytree(os.path.join(ours.dir, "appendonlydir"), os.path.join(theirs.dir, "appendonlydir"))
+    servers = {OURS: ours, THEIRS: theirs}
+    for number in range(rounds):
+        yield {kind: seconds_to_start(servers[kind]) for kind in alternating(servers, number)}
+
+
+ROWS = [
+    Row("always", "appendfsync always, P1 SET, 50 clients", "requests/s", 1.5, "ratio more", always),
+    Row("always-cost", "always beside our own no, P1 SET, 200 clients", "requests/s", 0.9, "ratio more", always_cost),
+    Row("readers", "p99 of other keys' readers, fdatasync + 10 ms", "ms", 1.0, "figure less", readers),
+    Row("everysec", "CPU per request, everysec, P16 SET", "us", 0.65, "ratio less", everysec),
+    Row("log-p16", "log bytes per SET, P16, 50 clients", "bytes", 1.02, "ratio less",
+        lambda o, n: bytes_per_write(o, n, 50, 16, 1000000), 1),
+    Row("log-p1", "log bytes per SET, P1, one client", "bytes", 2.2, "ratio less",
+        lambda o, n: bytes_per_write(o, n, 1, 1, 50000), 1),
+    Row("load-base", "start on 5M keys of 16 B / 100 B", "s", 1 / 1.5, "ratio less", load_base),
+    Row("load-log", "replay of a 1 GB log of SETs", "s", 0.5, "ratio less", load_log),
+]
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--relevo", default=os.path.join(relevo.TOP, "build", "relevo"))
+    parser.add_argument("--shim", help="syscall_shim.so; default: beside the binary, as meson builds it")
+    parser.add_argument("--rows", default=",".join(row.name for row in ROWS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the requests, keys and bytes to use")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    options.rows = options.rows.split(",")
+    unknown = set(options.rows) - {row.name for row in ROWS}
+    if unknown:
+        parser.error("no such row: " + ", ".join(sorted(unknown)))
+    os.environ["RELEVO"] = os.path.abspath(options.relevo)
+    shim = options.shim or os.path.join(os.path.dirname(os.environ["RELEVO"]), "tests", "lib", "syscall_shim.so")
+    if "readers" in options.rows and not os.path.exists(shim):
+        parser.error(f"no library at {shim}: meson compile tests/lib/syscall_shim, or --shim")
+    options.shim = os.path.abspath(shim)
+    return options
+
+
+def main():
+    options = parse()
+
+    def say(text):
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+    results = []
+    if not options.json:
+        print(f"{options.rounds} rounds, scale {options.scale}; medians")
+        print(f"{'':48}{'unit':>12}{'relevo':>12}{'redis':>12}{'ratio':>9}   target")
+    for row in ROWS:
+        if row.name not in options.rows:
+            continue
+        result = row.run(options, say)
+        results.append(result)
+        say("")
+        if not options.json:
+            sign = "<=" if row.better.endswith("less") else ">="
+            of = "" if row.better.startswith("figure") else "x"
+            print(f"{row.what:48}{row.unit:>12}{result['relevo']:12.2f}{result['redis']:12.2f}{result['ratio']:8.2f}x   "
+                  f"{sign} {row.target:.2f}{of}: {'met' if result['met'] else 'NOT MET'}", flush=True)
+    if options.json:
+        print(json.dumps(results, indent=1))
+    sys.exit(0 if all(r["met"] for r in results) else 1)
+
+
+if __name__ == "__main__":
+    if not shutil.which("redis-benchmark"):
+        sys.exit("durability.py: redis-benchmark is missing: deploy/install-deps.sh")
+    main()
