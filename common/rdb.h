@@ -50,6 +50,9 @@ void rdb_sum_add(struct rdb_sum *sum, struct span bytes);
 /* The last 8 bytes. A sum of zero bytes writes 0: "not computed". */
 void rdb_put_checksum(struct buf *out, const struct rdb_sum *sum);
 
+/* Does a file that begins with @bytes (6 or more of them) mean to be an RDB file, of whichever program? */
+bool rdb_is_head(struct span bytes);
+
 /* Where the bytes of a file come from. */
 struct rdb_source {
     void *context;
@@ -80,8 +83,9 @@ struct rdb_target {
 
 struct rdb_loaded {
     unsigned version;
-    uint64_t bytes;      /* of the file, checksum included: where something else may follow */
-    uint64_t keys;       /* put into the target */
+    uint64_t bytes; /* of the file, checksum included: where something else may follow */
+    uint64_t keys;  /* put into the target */
+    bool has_checksum;
     uint64_t empty_keys; /* empty collections, which only faulty versions of Redis wrote; left out, as Redis does */
 };
 

@@ -402,6 +402,11 @@ static enum err load_opcode(struct load *l, unsigned opcode)
     }
 }
 
+bool rdb_is_head(struct span bytes)
+{
+    return (bytes.n >= 5 && memcmp(bytes.p, "REDIS", 5) == 0) || (bytes.n >= 6 && memcmp(bytes.p, "VALKEY", 6) == 0);
+}
+
 /* Versions from 80 on are Valkey's, which calls its files so since then; those between belong to forks of Redis. */
 static const char *writer_of(unsigned version)
 {
@@ -433,6 +438,7 @@ static enum err load_checksum(struct load *l)
     const uint64_t computed = rdb_reader_crc(&l->in);
     uint64_t stored;
     TRY(rdb_read_u64le(&l->in, &stored));
+    l->done->has_checksum = stored != 0;
     if (stored != 0 && stored != computed) return rdb_fail(&l->in, ERR_CORRUPT, "the checksum does not fit");
     return ERR_OK;
 }

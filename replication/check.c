@@ -1,12 +1,12 @@
 #include "replication/check.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include "common/mem.h"
 #include "replication/check_impl.h"
+#include "replication/dir_files.h"
 #include "replication/log_impl.h"
 
 void check_say(struct check *c, const char *format, ...)
@@ -154,29 +154,12 @@ static void check_redis_dir(struct check *c, const char *dir, const char *manife
     aof_manifest_free(&a);
 }
 
-/* The name of Redis's manifest in @dir, or NULL. */
-static char *find_manifest(const char *dir)
-{
-    static const char tail[] = ".manifest";
-    char *found = NULL;
-    DIR *d = opendir(dir);
-    const struct dirent *entry;
-    while (d && !found && (entry = readdir(d))) {
-        const size_t n = strlen(entry->d_name);
-        if (n > sizeof tail && strcmp(entry->d_name + n - (sizeof tail - 1), tail) == 0 &&
-            strcmp(entry->d_name, LOG_MANIFEST) != 0)
-            found = mem_dup(entry->d_name, n + 1);
-    }
-    if (d) (void)closedir(d);
-    return found;
-}
-
 /* False: nothing of a log is in @dir. */
 static bool check_log_dir(struct check *c, const char *dir)
 {
     struct buf text = {0};
     struct errmsg m;
-    char *ours = path_join(dir, LOG_MANIFEST), *redis = find_manifest(dir);
+    char *ours = path_join(dir, LOG_MANIFEST), *redis = dir_find_manifest(dir);
     const bool own = file_exists(ours);
     if (own || redis) {
         char *path = own ? NULL : path_join(dir, redis);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "common/mem.h"
-#include "common/rdb.h"
 #include "replication/check_impl.h"
+#include "replication/rdb_walk.h"
 #include "replication/scan.h"
 
 /* Copy what lies behind @at to "<path>.salvage-<at>", in pieces: it may be long. */
@@ -119,83 +119,45 @@ void check_segment(struct check *c, const char *path, uint64_t end, const struct
 
 /* RDB. */
 
-static enum err sum_file(struct check *c, struct file_source *f, uint64_t end, struct rdb_sum *sum, struct errmsg *m)
+static void note_bytes(void *context, uint64_t bytes) { check_progress(context, bytes); }
+
+/* The RDB at the front, every key of it decoded. */
+static enum err pass_rdb(struct check *c, struct file_source *f, struct rdb_loaded *loaded, struct errmsg *m)
 {
-    enum { PIECE = 1 << 20 };
-    while (f->at < end) {
-        struct span bytes;
-        const enum err e = file_source_want(f, PIECE, &bytes, m);
-        if (e) return e;
-        if (bytes.n > end - f->at) bytes.n = (size_t)(end - f->at);
-        if (bytes.n == 0) return err_set(m, ERR_TRUNCATED, "it became shorter");
-        rdb_sum_add(sum, bytes);
-        check_progress(c, bytes.n);
-        file_source_skip(f, bytes.n);
-    }
-    return ERR_OK;
+    const struct rdb_walk walk = {.context = c, .progress = note_bytes};
+    return rdb_walk_file(f, &walk, loaded, m);
 }
 
-/* A file that is an RDB from its first byte to its last: its marks and its checksum. */
-static enum err sum_rdb(struct check *c, struct file_source *f, struct errmsg *m)
+static void report_rdb(struct check *c, const struct file_source *f, const struct rdb_loaded *loaded, enum err e,
+                       const struct errmsg *m)
 {
-    enum { TRAILER = 8, LEAST = 9 + 1 + TRAILER };
-    struct rdb_sum sum = {0};
-    struct span head, trailer;
-    struct buf wanted = {0};
-    if (f->size < LEAST) return err_set(m, ERR_TRUNCATED, "it is too short for an RDB file");
-    enum err e = file_source_want(f, 5, &head, m);
-    if (!e && memcmp(head.p, "REDIS", 5) != 0) e = err_set(m, ERR_CORRUPT, "it does not begin as an RDB file");
-    if (!e) e = sum_file(c, f, f->size - TRAILER, &sum, m);
-    if (!e) e = file_source_want(f, TRAILER, &trailer, m);
-    if (e) return e;
-    rdb_put_checksum(&wanted, &sum);
-    static const char none[TRAILER];
-    const bool same = memcmp(trailer.p, wanted.p, TRAILER) == 0;
-    buf_free(&wanted);
-    if (memcmp(trailer.p, none, TRAILER) == 0) return err_set(m, ERR_MISSING, "it has no checksum");
-    return same ? ERR_OK : err_set(m, ERR_CORRUPT, "its checksum is not that of its bytes");
+    if (e == ERR_FOREIGN) check_problem(c, "%s: %s", f->path, m->text);
+    else
+        check_problem(c,
+                      "%s: damaged at byte %" PRIu64 " of %" PRIu64 ": %s. Whole before it: %" PRIu64
+                      " keys. It cannot be mended: a replica's data or a backup can take its place",
+                      f->path, loaded->bytes, f->size, m->text, loaded->keys);
 }
 
 void check_rdb(struct check *c, const char *path)
 {
     struct file_source f;
+    struct rdb_loaded loaded = {0};
     struct errmsg m;
-    enum err e = file_source_open(&f, c->io, path, UINT64_MAX, &m);
-    if (!e) e = sum_rdb(c, &f, &m);
-    if (!e) check_say(c, "ok       %s: %" PRIu64 " bytes, checksum right", path, f.size);
-    else if (e == ERR_MISSING && f.path) check_say(c, "note     %s: %s", path, m.text);
-    else check_problem(c, "%s: %s", path, m.text);
+    if (file_source_open(&f, c->io, path, UINT64_MAX, &m)) {
+        check_problem(c, "%s", m.text);
+        return;
+    }
+    const enum err e = pass_rdb(c, &f, &loaded, &m);
+    if (e) report_rdb(c, &f, &loaded, e, &m);
+    else if (f.at < f.size) check_problem(c, "%s: %" PRIu64 " bytes stand behind its end", path, f.size - f.at);
+    else
+        check_say(c, "ok       %s: %" PRIu64 " bytes, %" PRIu64 " keys, %s", path, f.size, loaded.keys,
+                  loaded.has_checksum ? "checksum right" : "without a checksum");
     file_source_close(&f);
 }
 
 /* Plain commands. */
-
-static enum err feed(void *context, void *to, size_t n, size_t *got, struct errmsg *m)
-{
-    struct file_source *f = context;
-    struct span bytes;
-    const enum err e = file_source_want(f, 1, &bytes, m);
-    if (e) return e;
-    *got = n < bytes.n ? n : bytes.n;
-    memcpy(to, bytes.p, *got);
-    file_source_skip(f, *got);
-    return ERR_OK;
-}
-
-/* Where an RDB at the front ends is known only by reading it whole. */
-static enum err pass_rdb(struct check *c, struct scan *s, struct errmsg *m)
-{
-    const struct engine_options options = ENGINE_OPTIONS_DEFAULT;
-    struct engine *engine = engine_new(&options);
-    const struct rdb_source source = {.context = &s->file, .read = feed, .size = s->file.size};
-    const struct rdb_target target = rdb_target_engine(engine);
-    struct rdb_loaded loaded = {0};
-    const enum err e = rdb_load(&source, &target, &loaded, m);
-    if (!e) file_source_seek(&s->file, loaded.bytes);
-    if (!e) check_progress(c, loaded.bytes);
-    engine_free(engine);
-    return e;
-}
 
 static void check_commands(struct check *c, struct scan *s, bool last)
 {
@@ -222,12 +184,17 @@ void check_plain(struct check *c, const char *path, bool last)
 {
     struct scan s;
     struct span head;
+    struct rdb_loaded loaded = {0};
     struct errmsg m;
     enum err e = scan_open(&s, c->io, path, 0, UINT64_MAX, &m);
-    if (!e) e = file_source_want(&s.file, 5, &head, &m);
-    if (!e && head.n >= 5 && memcmp(head.p, "REDIS", 5) == 0) e = pass_rdb(c, &s, &m);
-    if (e) check_problem(c, "%s: %s", path, m.text);
-    else check_commands(c, &s, last);
+    if (!e) e = file_source_want(&s.file, 6, &head, &m);
+    if (e) {
+        check_problem(c, "%s: %s", path, m.text);
+    } else {
+        if (rdb_is_head(head)) e = pass_rdb(c, &s.file, &loaded, &m);
+        if (e) report_rdb(c, &s.file, &loaded, e, &m);
+        else check_commands(c, &s, last);
+    }
     scan_close(&s);
 }
 
@@ -255,7 +222,8 @@ static bool check_lone_segment(struct check *c, const char *path)
 void check_file(struct check *c, const char *path)
 {
     const size_t n = strlen(path);
+    const bool snapshot = n > 4 && strcmp(path + n - 4, ".rdb") == 0;
     if (check_lone_segment(c, path)) return;
-    if (n > 4 && strcmp(path + n - 4, ".rdb") == 0) check_rdb(c, path);
+    if (snapshot) check_rdb(c, path);
     else check_plain(c, path, true);
 }

@@ -62,6 +62,17 @@ enum err file_source_want(struct file_source *f, size_t n, struct span *bytes, s
     return ERR_OK;
 }
 
+enum err file_source_take(struct file_source *f, void *to, size_t n, size_t *got, struct errmsg *m)
+{
+    struct span bytes;
+    const enum err e = file_source_want(f, 1, &bytes, m);
+    if (e) return e;
+    *got = n < bytes.n ? n : bytes.n;
+    memcpy(to, bytes.p, *got);
+    file_source_skip(f, *got);
+    return ERR_OK;
+}
+
 void file_source_skip(struct file_source *f, size_t n)
 {
     assert(n <= f->bytes.len - f->skipped);

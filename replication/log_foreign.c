@@ -25,14 +25,9 @@ struct rdb_feed {
 static enum err feed(void *context, void *to, size_t n, size_t *got, struct errmsg *m)
 {
     const struct rdb_feed *f = context;
-    struct span bytes;
-    const enum err e = file_source_want(&f->scan->file, 1, &bytes, m);
-    if (e) return e;
-    *got = n < bytes.n ? n : bytes.n;
-    memcpy(to, bytes.p, *got);
-    file_source_skip(&f->scan->file, *got);
-    load_progress(f->load, *got);
-    return ERR_OK;
+    const enum err e = file_source_take(&f->scan->file, to, n, got, m);
+    if (!e) load_progress(f->load, *got);
+    return e;
 }
 
 enum err load_rdb(struct load *l, struct scan *s, struct errmsg *m)
@@ -130,10 +125,9 @@ static enum err load_file(struct load *l, const char *dir, const char *name, boo
     struct span head;
     char *path = path_join(dir, name);
     enum err e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
-    if (!e) e = file_source_want(&s.file, 5, &head, m);
-    /* A dump may be of a Redis that calls itself otherwise: the codec knows their names. */
-    if (!e && (l->log->found == LOG_FOUND_DUMP || (head.n >= 5 && memcmp(head.p, "REDIS", 5) == 0)))
-        e = load_rdb(l, &s, m);
+    if (!e) e = file_source_want(&s.file, 6, &head, m);
+    /* A dump is to be nothing else: the codec says what it is instead. */
+    if (!e && (l->log->found == LOG_FOUND_DUMP || rdb_is_head(head))) e = load_rdb(l, &s, m);
     if (!e) e = load_plain(l, &s, last, m);
     scan_close(&s);
     mem_free(path);

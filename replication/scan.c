@@ -121,8 +121,7 @@ enum err scan_classify(struct scan *s, enum scan_end *end, uint64_t *resume, str
     return e;
 }
 
-/* Pass over a comment line, which begins at the front. */
-static enum err skip_comment(struct scan *s, struct errmsg *m)
+enum err scan_comment(struct scan *s, struct errmsg *m)
 {
     struct span bytes;
     const enum err e = file_source_want(&s->file, COMMENT_MAX, &bytes, m);
@@ -162,7 +161,7 @@ enum err scan_command(struct scan *s, const struct span **argv, size_t *argc, st
         if (e) return e;
         if (bytes.n == 0) return ERR_MISSING;
         if (bytes.p[0] == '#') {
-            if ((e = skip_comment(s, m))) return e;
+            if ((e = scan_comment(s, m))) return e;
             continue;
         }
         if ((e = read_command(s, &request, m))) {

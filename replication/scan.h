@@ -35,6 +35,9 @@ enum scan_end {
  * the first whole batch behind. Moves the scan. */
 MUST_USE enum err scan_classify(struct scan *s, enum scan_end *end, uint64_t *resume, struct errmsg *m);
 
+/* Pass over the line at the front, which begins with '#'. Errors: ERR_TRUNCATED, ERR_CORRUPT. */
+MUST_USE enum err scan_comment(struct scan *s, struct errmsg *m);
+
 /* The next plain command; lines that begin with '#' are passed over. *argv is valid until the next call.
  * Errors: ERR_MISSING, ERR_TRUNCATED, ERR_CORRUPT as above; the scan then stands behind the last whole command. */
 MUST_USE enum err scan_command(struct scan *s, const struct span **argv, size_t *argc, struct errmsg *m);

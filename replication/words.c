@@ -88,11 +88,33 @@ void words_add(struct buf *out, struct span s)
         buf_add_span(out, s);
         return;
     }
+    words_quote(out, s);
+}
+
+/* The letter behind a backslash that stands for @c, or 0. */
+static char letter_of(unsigned char c)
+{
+    switch (c) {
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    case '\a': return 'a';
+    case '\b': return 'b';
+    case '"':
+    case '\\': return (char)c;
+    default: return 0;
+    }
+}
+
+void words_quote(struct buf *out, struct span s)
+{
+    static const char digits[] = "0123456789abcdef";
     buf_add_char(out, '"');
     for (size_t i = 0; i < s.n; i++) {
         const unsigned char c = (unsigned char)s.p[i];
-        if (c < ' ' || c >= 127) buf_printf(out, "\\x%02x", c);
-        else if (c == '"' || c == '\\') buf_printf(out, "\\%c", c);
+        const char letter = letter_of(c);
+        if (letter) buf_add(out, (char[]){'\\', letter}, 2);
+        else if (c < ' ' || c >= 127) buf_add(out, (char[]){'\\', 'x', digits[c >> 4], digits[c & 15]}, 4);
         else buf_add_char(out, (char)c);
     }
     buf_add_char(out, '"');

@@ -17,3 +17,5 @@ void words_free(struct words *w);
 
 /* Append @s as one word, quoted if it must be. */
 void words_add(struct buf *out, struct span s);
+/* The same, always in quotes, as redis-cli shows a string. */
+void words_quote(struct buf *out, struct span s);

@@ -13,7 +13,7 @@ static const struct subcommand {
     {"server", "[FILE] [--SETTING VALUE]...", "run a node", cli_server},
     {"promote", "HOST:PORT [--force]", "make a replica the primary", cli_promote},
     {"status", "HOST:PORT...", "show nodes side by side", cli_status},
-    {"check", "PATH [--fix]", "check a log, a snapshot or a whole directory", cli_check},
+    {"check", "PATH [--fix | --dump]", "check a log, a snapshot or a whole directory", cli_check},
     {"keygen", "[FILE]", "make a key for a cluster's nodes to share", cli_keygen},
 };
 
