@@ -280,7 +280,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
     const bool own = c->in.len > SMALL_TAIL;
     s->stats.bytes_in += (size_t)n;
-    s->stats.tick_ns = 0;
+    turn_begin_commands(&s->stats.turn);
     c->bytes_in += (size_t)n;
     c->active_ms = clock_now(&s->clock);
     if (own) c->in.len += (size_t)n;
@@ -305,7 +305,7 @@ void client_resume(struct client *c)
 {
     if (c->flags & STOPPED || c->server->clients.paused) return;
     if (c->in.len) {
-        c->server->stats.tick_ns = 0;
+        turn_begin_commands(&c->server->stats.turn);
         const size_t done = consume(c, buf_span(&c->in));
         if (c->flags & CLIENT_CLOSING) return;
         keep_rest(c, buf_span(&c->in), done, true);

@@ -125,14 +125,12 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     struct server *s = c->server;
     const uint64_t effects = s->journal.effects.count;
     const size_t mark = c->out.len;
-    const int64_t begin = stats->tick_ns ? stats->tick_ns : clock_ticks_ns();
     execute(c, e, r, reply);
-    stats->tick_ns = clock_ticks_ns();
     stats->commands++;
     if (s->journal.effects.count != effects) c->wrote = journal_position(s);
     if (s->journal.hold) client_hold_reply(c, mark, journal_depends(s, c, e, r, effects));
     stat->calls++;
-    stat->nanoseconds += (uint64_t)(stats->tick_ns - begin);
+    stat->ticks += turn_end_command(&stats->turn, e);
     if (reply->errors) stat->failed++;
 }
 

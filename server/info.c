@@ -168,9 +168,25 @@ static void put_replication_stats(struct server *s, struct buf *o)
     put_u64(o, "relevo_refused_handshakes", n.refused_handshakes);
 }
 
+static void put_turns(struct stats *t, struct buf *o)
+{
+    const struct turn_figures *f = &t->turn.figures;
+    const struct ticks *ticks = &t->turn.ticks;
+    const uint64_t turns = rate_get(&t->turn_rate);
+    ticks_measure(&t->turn.ticks);
+    put_u64(o, "eventloop_cycles", f->turns);
+    put_u64(o, "eventloop_duration_sum", ticks_us(ticks, f->wall));
+    put_u64(o, "eventloop_duration_cmd_sum", ticks_us(ticks, f->commands));
+    put_u64(o, "instantaneous_eventloop_cycles_per_sec", turns);
+    put_u64(o, "instantaneous_eventloop_duration_usec", turns ? ticks_us(ticks, rate_get(&t->wall_rate) / turns) : 0);
+    put_u64(o, "relevo_longest_turn_usec", f->longest_us);
+    put_u64(o, "relevo_longest_command_usec", f->command_us);
+    put(o, "relevo_longest_command", f->command ? f->command->name : "");
+}
+
 static void write_stats(struct server *s, struct buf *o)
 {
-    const struct stats *t = &s->stats;
+    struct stats *t = &s->stats;
     const struct engine_stats *e = engine_stats(s->engine);
     put_u64(o, "total_connections_received", t->connections);
     put_u64(o, "total_commands_processed", t->commands);
@@ -190,6 +206,7 @@ static void write_stats(struct server *s, struct buf *o)
     put_replication_stats(s, o);
     put_u64(o, "client_query_buffer_limit_disconnections", t->query_limit_closed);
     put_u64(o, "client_output_buffer_limit_disconnections", t->output_limit_closed);
+    put_turns(t, o);
 }
 
 static const char *state_name(const struct server *s)
@@ -285,13 +302,14 @@ static void write_cpu(struct server *s, struct buf *o)
 
 static void put_command(const struct stats *stats, const struct command_entry *e, struct buf *o)
 {
+    const struct ticks *ticks = &stats->turn.ticks;
     const struct command_stat *t = &stats->by_command[e->id];
     if (!t->calls && !t->rejected && !t->failed) return;
     buf_printf(o,
                "cmdstat_%s:calls=%" PRIu64 ",usec=%" PRIu64 ",usec_per_call=%.2f,rejected_calls=%" PRIu64
                ",failed_calls=%" PRIu64 "\r\n",
-               e->name, t->calls, t->nanoseconds / 1000,
-               t->calls ? (double)t->nanoseconds / 1000 / (double)t->calls : 0.0, t->rejected, t->failed);
+               e->name, t->calls, ticks_us(ticks, t->ticks),
+               t->calls ? (double)t->ticks * ticks->us / (double)t->calls : 0.0, t->rejected, t->failed);
 }
 
 static void write_commandstats(struct server *s, struct buf *o)

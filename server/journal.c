@@ -68,6 +68,7 @@ static void on_wake(uv_async_t *h)
     struct server *s = h->data;
     struct journal *j = &s->journal;
     if (!j->log) return;
+    turn_begin(&s->stats.turn);
     check_failure(s);
     check_backlog(s);
     nodes_progress(s);

@@ -64,11 +64,13 @@ static void on_prepare(uv_prepare_t *h)
     (void)reaper_collect(s);
     clock_turn(&s->clock);
     check_stop(s);
+    turn_end(&s->stats.turn);
 }
 
 static void on_tick(uv_timer_t *h)
 {
     struct server *s = h->data;
+    turn_begin(&s->stats.turn);
     stats_sample(&s->stats, clock_ticks_ns());
     clients_tend(s);
     saver_tend(s);
@@ -78,6 +80,7 @@ static void on_tick(uv_timer_t *h)
 static void on_cycle(uv_timer_t *h)
 {
     struct server *s = h->data;
+    turn_begin(&s->stats.turn);
     const int64_t begin = clock_ticks_ns();
     bool more = !s->loading;
     while (more && clock_ticks_ns() - begin < CYCLE_MAX_NS)

@@ -85,6 +85,7 @@ static void on_received(void *ctx, struct chunk *c)
 {
     struct server *s = ctx;
     struct span rest = chunk_span(c);
+    turn_begin(&s->stats.turn);
     journal_append_chunk(s, c);
     while (rest.n) {
         struct batch b;

@@ -17,6 +17,7 @@ static void on_freed(uv_work_t *w, int status)
 {
     struct burial *b = w->data;
     struct server *s = b->server;
+    turn_begin(&s->stats.turn);
     if (status) free_garbage(w); /* the loop ended before its turn came */
     s->reaper.pending -= b->objects;
     s->reaper.freed += b->objects;

@@ -161,6 +161,7 @@ static void on_idle(uv_idle_t *h)
 {
     struct server *s = h->data;
     struct saver *v = &s->saver;
+    turn_begin(&s->stats.turn);
     /* The loop may sleep when all was given, or until the disk has caught up. */
     const uint64_t fed = v->fed;
     if (!v->walk || !give_slice(v, SLICE_NS) || disk_is_behind(v)) (void)uv_idle_stop(h);
@@ -171,6 +172,7 @@ static void on_wake(uv_async_t *h)
 {
     struct server *s = h->data;
     struct saver *v = &s->saver;
+    turn_begin(&s->stats.turn);
     poll_end(s);
     if (v->running && v->walk && !disk_is_behind(v)) (void)uv_idle_start(&v->idle, on_idle);
 }

@@ -7,6 +7,7 @@
 void stats_init(struct stats *s, size_t command_ids)
 {
     *s = (struct stats){.command_ids = command_ids};
+    turn_init(&s->turn);
     s->by_command = mem_zalloc(command_ids, sizeof *s->by_command);
 }
 
@@ -20,8 +21,10 @@ void stats_reset(struct stats *s)
 {
     struct command_stat *by_command = s->by_command;
     const size_t ids = s->command_ids;
+    const struct turn turn = s->turn;
     memset(by_command, 0, ids * sizeof *by_command);
-    *s = (struct stats){.by_command = by_command, .command_ids = ids};
+    *s = (struct stats){.by_command = by_command, .command_ids = ids, .turn = turn};
+    turn_reset(&s->turn);
 }
 
 void stats_error(struct stats *s, struct span reply)
@@ -56,8 +59,11 @@ void stats_sample(struct stats *s, int64_t now_ns)
         rate_sample(&s->command_rate, s->commands, (uint64_t)elapsed);
         rate_sample(&s->in_rate, s->bytes_in, (uint64_t)elapsed);
         rate_sample(&s->out_rate, s->bytes_out, (uint64_t)elapsed);
+        rate_sample(&s->turn_rate, s->turn.figures.turns, (uint64_t)elapsed);
+        rate_sample(&s->wall_rate, s->turn.figures.wall, (uint64_t)elapsed);
     }
     s->sampled_ns = now_ns;
+    ticks_measure(&s->turn.ticks);
 }
 
 uint64_t rate_get(const struct rate *r)

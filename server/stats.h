@@ -2,9 +2,10 @@
 #pragma once
 
 #include "common/command.h"
+#include "server/turn.h"
 
 struct command_stat {
-    uint64_t calls, nanoseconds, rejected, failed;
+    uint64_t calls, ticks, rejected, failed;
 };
 
 enum { STATS_ERROR_KINDS = 128, STATS_ERROR_NAME = 32, STATS_SAMPLES = 16 };
@@ -26,7 +27,7 @@ struct stats {
     uint64_t bytes_in, bytes_out;
     uint64_t query_limit_closed, output_limit_closed, timeout_closed;
     uint64_t errors, protocol_errors, denied_auth;
-    struct rate command_rate, in_rate, out_rate;
+    struct rate command_rate, in_rate, out_rate, turn_rate, wall_rate;
     int64_t sampled_ns;
 
     struct command_stat *by_command; /* by command_entry.id */
@@ -35,7 +36,7 @@ struct stats {
     struct error_stat by_error[STATS_ERROR_KINDS];
     size_t error_kinds;
 
-    int64_t tick_ns; /* end of the command before in this read, or 0: so that one look at the clock times two */
+    struct turn turn; /* how long turns and commands take */
 };
 
 void stats_init(struct stats *s, size_t command_ids);

@@ -101,14 +101,19 @@ def say_progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def add_options(parser):
+def add_common_options(parser):
+    """What every bench takes."""
     parser.add_argument("--relevo", default=os.path.join(relevo.TOP, "build", "relevo"))
+    parser.add_argument("--json", action="store_true")
+
+
+def add_options(parser):
+    """What measure() takes."""
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=2000000)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--keys", type=int, default=100000, help="size of the key space")
     parser.add_argument("--size", type=int, default=3, help="bytes of a value")
-    parser.add_argument("--json", action="store_true")
 
 
 def check(options):
@@ -121,6 +126,7 @@ def check(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
+    add_common_options(parser)
     parser.add_argument("--pipeline", type=int, default=16)
     parser.add_argument("--tests", default="set,get", help="of " + ",".join(TESTS))
     parser.add_argument("--log", choices=["on", "off", "both"], default="both")

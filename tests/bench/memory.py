@@ -72,6 +72,25 @@ def bytes_per_element(kind, elements, commands):
     return grown / elements
 
 
+def measure(scale, say):
+    """A row for each kind of data."""
+    rows = []
+    for name, count, target, commands in ROWS:
+        n = int(count * scale)
+        ours, theirs = (bytes_per_element(kind, n, commands(n)) for kind in (relevo.RELEVO, relevo.REDIS))
+        rows.append({"what": name, "relevo_bytes": round(ours, 1), "redis_bytes": round(theirs, 1),
+                     "ratio": round(ours / theirs, 3), "target": target})
+        say(name)
+    return rows
+
+
+def show(rows):
+    print(f"{'resident bytes per element':38}{'relevo':>9}{'redis':>9}{'ratio':>8}{'at most':>9}")
+    for row in rows:
+        print(f"{row['what']:38}{row['relevo_bytes']:9.1f}{row['redis_bytes']:9.1f}{row['ratio']:7.2f}x{row['target']:8.2f}x"
+              f"{'' if row['ratio'] <= row['target'] else '  missed'}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--relevo", default=os.path.join(relevo.TOP, "build", "relevo"))
@@ -79,18 +98,11 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ["RELEVO"] = os.path.abspath(options.relevo)
-    rows = []
-    for name, count, target, commands in ROWS:
-        n = int(count * options.scale)
-        ours, theirs = (bytes_per_element(kind, n, commands(n)) for kind in (relevo.RELEVO, relevo.REDIS))
-        rows.append({"what": name, "relevo_bytes": round(ours, 1), "redis_bytes": round(theirs, 1),
-                     "ratio": round(ours / theirs, 3), "target": target})
-        if not options.json:
-            if len(rows) == 1:
-                print(f"{'resident bytes per element':38}{'relevo':>9}{'redis':>9}{'ratio':>8}{'target':>9}")
-            print(f"{name:38}{ours:9.1f}{theirs:9.1f}{ours / theirs:7.2f}x{target:8.2f}x", flush=True)
+    rows = measure(options.scale, lambda name: None)
     if options.json:
         print(json.dumps(rows, indent=1))
+    else:
+        show(rows)
 
 
 if __name__ == "__main__":

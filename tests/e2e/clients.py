@@ -136,6 +136,22 @@ def test_python_redis():
     assert r.config_get("maxclients")["maxclients"]
 
 
+
+def test_the_longest_command_is_told():
+    """INFO names the longest command, waits included, and CONFIG RESETSTAT forgets it."""
+    server = relevo.start(enable_debug_command="yes")
+    server("DEBUG", "SLEEP", "0.02")
+    stats = server.info("stats")
+    tap.equal(stats["relevo_longest_command"], "debug")
+    assert int(stats["relevo_longest_turn_usec"]) >= int(stats["relevo_longest_command_usec"]) >= 20000, stats
+    assert int(stats["eventloop_duration_sum"]) >= int(stats["eventloop_duration_cmd_sum"]) >= 20000, stats
+    assert float(server.info("commandstats")["cmdstat_debug"].split("usec_per_call=")[1].split(",")[0]) >= 20000
+    server("CONFIG", "RESETSTAT")
+    after = server.info("stats")
+    assert after["relevo_longest_command"] != "debug", after
+    assert 0 < int(after["eventloop_cycles"]) < int(stats["eventloop_cycles"]) + 10, (stats, after)
+
+
 def test_python_redis_pool():
     """Fifty connections of python3-redis at once, with database, password and client name."""
     server = relevo.start(requirepass="secret")

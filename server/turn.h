@@ -1,0 +1,76 @@
+/* How long commands and turns of the loop take, measured inside.
+ *
+ * A turn begins with the first event that the poll brings and ends before the next poll. Two times are taken of it: by the
+ * wall (the processor's counter), and, where that is long, the thread's own time: the CPU time it used, plus the time it
+ * waited for a lock or a disk, but not what the machine took away (other processes, the hypervisor). For that, the CPU time
+ * of the thread and how often it gave up the processor by itself are read when a turn begins, and again at the end of a
+ * long one: if it never did, it did not wait, and its own time is its CPU time; else it is the time by the wall.
+ *
+ * A command is timed by the counter, from the end of the one before in the same read; what the longest one of a turn took
+ * counts at most as much as the turn's own time. */
+#pragma once
+
+#include "common/command.h"
+#include "server/ticks.h"
+
+/* What a thread used up to some moment. */
+struct turn_use {
+    uint64_t cpu_us;
+    uint64_t waits; /* times that it gave up the processor by itself */
+};
+
+/* Since the start or turn_reset(). */
+struct turn_figures {
+    uint64_t turns;
+    uint64_t wall, commands;             /* ticks of all turns; of all commands */
+    uint64_t longest_us;                 /* own time of a turn */
+    uint64_t command_us;                 /* of a command */
+    const struct command_entry *command; /* the longest; NULL: there was none */
+};
+
+struct turn {
+    struct ticks ticks;
+    uint64_t begin;                      /* of this turn; 0: nothing has happened in it */
+    uint64_t command_end;                /* of the command before, or when the bytes came */
+    struct turn_use use;                 /* when it began */
+    uint64_t longest;                    /* ticks of its longest command */
+    const struct command_entry *command; /* that command */
+    struct turn_figures figures;
+};
+
+void turn_init(struct turn *t);
+void turn_reset(struct turn *t);
+
+void turn_begin_slowly(struct turn *t, uint64_t now); /* the first event of a turn */
+
+/* Something is going to be done in this turn. */
+static inline void turn_begin(struct turn *t)
+{
+    if (!t->begin) turn_begin_slowly(t, ticks_now(&t->ticks));
+}
+
+/* Requests of a client are going to be executed. */
+static inline void turn_begin_commands(struct turn *t)
+{
+    turn_begin(t);
+    t->command_end = ticks_now(&t->ticks);
+}
+
+/* A command has ended; returns its ticks. */
+static inline uint64_t turn_end_command(struct turn *t, const struct command_entry *command)
+{
+    const uint64_t now = ticks_now(&t->ticks), took = ticks_between(t->command_end, now);
+    t->command_end = now;
+    t->figures.commands += took;
+    if (took > t->longest) {
+        t->longest = took;
+        t->command = command;
+    }
+    return took;
+}
+
+/* The loop is going to poll. */
+void turn_end(struct turn *t);
+
+/* The own time of a turn that took @wall_us, from what the thread used before and after. */
+uint64_t turn_own_us(uint64_t wall_us, struct turn_use before, struct turn_use after);
