@@ -74,15 +74,18 @@ static void check_redis_manifest(struct check *c, const char *dir, const char *n
     mem_free(path);
 }
 
-static void check_base(struct check *c, const char *dir, const struct manifest *ours)
+/* The base, and those before it that are kept. */
+static void check_bases(struct check *c, const char *dir, const struct manifest *ours)
 {
     if (!ours->base.name) {
         check_say(c, "ok       no base: the log is complete from its first segment on");
         return;
     }
-    char *path = path_join(dir, ours->base.name);
-    check_rdb(c, path);
-    mem_free(path);
+    for (size_t i = 0; i <= ours->kept_count; i++) {
+        char *path = path_join(dir, i < ours->kept_count ? ours->kept[i].name : ours->base.name);
+        check_rdb(c, path);
+        mem_free(path);
+    }
 }
 
 /* Where the checks of segments begin: with those that a start needs come also those kept for replicas. */
@@ -124,9 +127,10 @@ static void check_ours(struct check *c, const char *dir, const char *redis_manif
     check_say(c, "ok       %s/" LOG_MANIFEST ": lineage %s, %zu epochs, %zu segments", dir, lineage,
               ours.history.count, ours.segment_count);
     if (ours.base.name) add_size(c, dir, ours.base.name);
+    for (size_t i = 0; i < ours.kept_count; i++) add_size(c, dir, ours.kept[i].name);
     for (size_t i = 0; i < ours.segment_count; i++) add_size(c, dir, ours.segments[i].name);
     if (redis_manifest && ours.segment_count) check_redis_manifest(c, dir, redis_manifest, &ours);
-    check_base(c, dir, &ours);
+    check_bases(c, dir, &ours);
     if (ours.segment_count) check_our_segments(c, dir, &ours);
     manifest_free(&ours);
 }

@@ -71,11 +71,11 @@ static enum err arrive(struct log *log, void *context, struct errmsg *m)
     const struct checkpoint *c = a->c;
     struct manifest next = {0};
     manifest_copy(&next, &log->manifest);
+    if (log->o.files) log_retire_base(log, &next, c->position.offset);
     manifest_set_base(&next, c->name, c->seq, &c->position);
     const bool foreign = log->foreign;
     if (log->o.files) {
         if (foreign) leave_redis(log, &next, &a->obsolete);
-        if (log->manifest.base.name) names_add(&log->old_bases, log->manifest.base.name);
         log_collect(log, &next, &a->obsolete);
     }
     log->foreign = false;

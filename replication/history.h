@@ -91,3 +91,4 @@ bool position_decode(struct span text, struct position *p);
 /* The auxiliary fields that a checkpoint carries. */
 #define RDB_AUX_HISTORY  "relevo-history"
 #define RDB_AUX_POSITION "relevo-position"
+#define RDB_AUX_TIME     "relevo-time" /* decimal milliseconds, Unix: no batch up to the position is later */

@@ -394,6 +394,13 @@ void log_set_retention(struct log *log, uint64_t bytes, int64_t ms)
     (void)pthread_mutex_unlock(&log->view);
 }
 
+void log_set_keep(struct log *log, unsigned bases)
+{
+    (void)pthread_mutex_lock(&log->view);
+    log->o.keep_bases = bases;
+    (void)pthread_mutex_unlock(&log->view);
+}
+
 void log_notify_written(struct log *log, bool wanted) { atomic_store(&log->notify_written, wanted); }
 
 static enum err sync_all(struct log *log, void *context, struct errmsg *m)

@@ -44,6 +44,7 @@ struct log_options {
     bool load_truncated;   /* aof-load-truncated, for files that Redis wrote */
     uint64_t retain_bytes; /* of segments older than the base that are kept for replicas */
     int64_t retain_ms;     /* and for how long; 0: no bound */
+    unsigned keep_bases;   /* older bases that are kept, with the log from the oldest of them on */
     /* Called on the log thread (never with a lock held) when log_durable() moved, when log_written() moved if
      * log_notify_written() asked for it, and when the failed state changed. Cheap: uv_async_send(). */
     void (*notify)(void *context);
@@ -150,6 +151,7 @@ bool log_failed(struct log *log, struct errmsg *m);
 
 void log_set_sync(struct log *log, enum log_sync_policy policy);
 void log_set_retention(struct log *log, uint64_t bytes, int64_t ms);
+void log_set_keep(struct log *log, unsigned bases); /* takes effect with the next base */
 void log_notify_written(struct log *log, bool wanted);
 
 /* Wait until all that was appended is durable, whatever the policy. */
@@ -158,7 +160,7 @@ MUST_USE enum err log_sync(struct log *log, struct errmsg *m);
 struct log_stats {
     bool files;
     bool has_base;
-    uint64_t segments, base_bytes, base_offset;
+    uint64_t segments, base_bytes, base_offset, kept_bases;
     uint64_t log_bytes; /* on disk, behind the base */
     uint64_t begin;     /* the oldest offset that is on disk */
     uint64_t groups, syncs, failures;

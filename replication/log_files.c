@@ -133,6 +133,7 @@ static bool is_too_old(const struct log *log, const char *name, int64_t now_ms, 
 
 struct bounds {
     uint64_t pin; /* the lowest offset that somebody holds */
+    unsigned keep_bases;
     uint64_t bytes;
     int64_t ms;
 };
@@ -143,6 +144,7 @@ static struct bounds read_bounds(struct log *log)
     (void)pthread_mutex_lock(&log->view);
     for (const struct log_pin *p = log->pins; p; p = p->next)
         if (p->offset < b.pin) b.pin = p->offset;
+    b.keep_bases = log->o.keep_bases;
     b.bytes = log->o.retain_bytes;
     b.ms = log->o.retain_ms;
     (void)pthread_mutex_unlock(&log->view);
@@ -157,15 +159,34 @@ static void collect_bases(struct log *log, uint64_t pin, struct names *files)
     names_free(&log->old_bases);
 }
 
+void log_retire_base(struct log *log, struct manifest *next, uint64_t offset)
+{
+    const struct bounds bounds = read_bounds(log);
+    if (!next->base.name) return;
+    const bool same = next->base.position.offset == offset;
+    manifest_retire_base(next);
+    if (same) {
+        /* Another image of the same moment: no generation of its own. */
+        names_add(&log->old_bases, next->kept[next->kept_count - 1].name);
+        manifest_drop_kept(next, next->kept_count - 1);
+    }
+    while (next->kept_count > bounds.keep_bases) {
+        names_add(&log->old_bases, next->kept[0].name);
+        manifest_drop_kept(next, 0);
+    }
+}
+
 /* From the base backwards: segments stay within the bounds of bytes and of time, and where a pin holds them. */
 void log_collect(struct log *log, struct manifest *next, struct names *files)
 {
     if (!next->base.name) return;
-    const struct bounds bounds = read_bounds(log);
+    struct bounds bounds = read_bounds(log);
     const int64_t now = log_wall_ms();
     uint64_t total = 0;
     size_t i = next->segment_count;
     collect_bases(log, bounds.pin, files);
+    /* Kept bases are of use only with the log behind them. */
+    if (next->kept_count && next->kept[0].position.offset < bounds.pin) bounds.pin = next->kept[0].position.offset;
     while (i > 0 && next->segments[i - 1].start >= next->base.position.offset) i--;
     for (bool drop = false; i > 0; i--) {
         uint64_t bytes;
@@ -200,6 +221,7 @@ void log_get_stats(struct log *log, struct log_stats *s)
     s->begin = m->segment_count ? m->segments[0].start : log->view_written;
     s->log_bytes = log->view_written - (m->base.name ? m->base.position.offset : s->begin);
     s->has_base = m->base.name != NULL;
+    s->kept_bases = m->kept_count;
     s->base_offset = m->base.position.offset;
     (void)pthread_mutex_unlock(&log->view);
 }

@@ -154,6 +154,8 @@ char *log_file_name(const struct log *log, uint64_t seq, bool base);
 enum err log_create_segment(struct log *log, uint64_t seq, int *fd, char **name, struct errmsg *m);
 /* Go on in a new segment, if the open one has bytes. */
 enum err log_rotate(struct log *log, void *context, struct errmsg *m);
+/* The base of @next is about to be replaced by one at @offset: it is kept, or goes when nobody reads it any more. */
+void log_retire_base(struct log *log, struct manifest *next, uint64_t offset);
 /* Take what retention no longer needs out of @next, and list its files. */
 void log_collect(struct log *log, struct manifest *next, struct names *files);
 void log_remove_files(struct log *log, struct names *files);

@@ -256,6 +256,8 @@ static bool is_orphan(const struct log *log, const char *name)
     const bool base = strcmp(dot, ".base.rdb") == 0;
     if (!base && strcmp(dot, ".incr.aof") != 0) return false;
     if (log->manifest.base.name && strcmp(log->manifest.base.name, name) == 0) return false;
+    for (size_t i = 0; i < log->manifest.kept_count; i++)
+        if (strcmp(log->manifest.kept[i].name, name) == 0) return false;
     for (size_t i = 0; i < log->manifest.segment_count; i++)
         if (strcmp(log->manifest.segments[i].name, name) == 0) return false;
     return (uint64_t)seq <= (base ? log->base_seq_floor : log->seq_floor);

@@ -30,6 +30,8 @@ void manifest_free(struct manifest *m)
 {
     history_free(&m->history);
     mem_free(m->base.name);
+    for (size_t i = 0; i < m->kept_count; i++) mem_free(m->kept[i].name);
+    mem_free(m->kept);
     for (size_t i = 0; i < m->segment_count; i++) mem_free(m->segments[i].name);
     mem_free(m->segments);
     free_peers(m);
@@ -44,6 +46,10 @@ void manifest_copy(struct manifest *to, const struct manifest *from)
     to->incarnation = from->incarnation;
     to->epoch_seen = from->epoch_seen;
     history_copy(&to->history, &from->history);
+    for (size_t i = 0; i < from->kept_count; i++) {
+        manifest_set_base(to, from->kept[i].name, from->kept[i].seq, &from->kept[i].position);
+        manifest_retire_base(to);
+    }
     if (from->base.name) manifest_set_base(to, from->base.name, from->base.seq, &from->base.position);
     for (size_t i = 0; i < from->segment_count; i++) {
         const struct segment *s = &from->segments[i];
@@ -72,6 +78,22 @@ void manifest_set_base(struct manifest *m, const char *name, uint64_t seq, const
     char *copy = text_of(span_str(name));
     mem_free(m->base.name);
     m->base = (struct base){.name = copy, .seq = seq, .position = *p};
+}
+
+void manifest_retire_base(struct manifest *m)
+{
+    if (!m->base.name) return;
+    m->kept = mem_realloc(m->kept, (m->kept_count + 1) * sizeof *m->kept);
+    m->kept[m->kept_count++] = m->base;
+    m->base = (struct base){.name = NULL};
+}
+
+void manifest_drop_kept(struct manifest *m, size_t index)
+{
+    assert(index < m->kept_count);
+    mem_free(m->kept[index].name);
+    memmove(m->kept + index, m->kept + index + 1, (m->kept_count - index - 1) * sizeof *m->kept);
+    m->kept_count--;
 }
 
 void manifest_set_peers(struct manifest *m, const struct peer *peers, size_t count)
@@ -146,6 +168,15 @@ static void add_history(struct buf *out, const struct history *h)
     }
 }
 
+static void add_base(struct buf *out, const char *key, const struct base *b)
+{
+    add_file(out, key, b->name, b->seq);
+    add_hex(out, b->position.offset);
+    add_hex(out, b->position.epoch);
+    add_crc(out, b->position.crc);
+    buf_add_char(out, '\n');
+}
+
 static void add_peer(struct buf *out, const struct peer *p)
 {
     char id[32];
@@ -163,13 +194,8 @@ void manifest_encode(const struct manifest *m, struct buf *out)
     const size_t begin = out->len;
     add_identity(out, m);
     add_history(out, &m->history);
-    if (m->base.name) {
-        add_file(out, "base", m->base.name, m->base.seq);
-        add_hex(out, m->base.position.offset);
-        add_hex(out, m->base.position.epoch);
-        add_crc(out, m->base.position.crc);
-        buf_add_char(out, '\n');
-    }
+    for (size_t i = 0; i < m->kept_count; i++) add_base(out, "kept-base", &m->kept[i]);
+    if (m->base.name) add_base(out, "base", &m->base);
     for (size_t i = 0; i < m->segment_count; i++) {
         add_file(out, "segment", m->segments[i].name, m->segments[i].seq);
         add_hex(out, m->segments[i].start);
@@ -206,15 +232,30 @@ static bool read_epoch(struct manifest *m, const struct words *w)
            history_add(&m->history, &e) == ERR_OK;
 }
 
-static bool read_base(struct manifest *m, const struct words *w)
+static bool read_base(const struct words *w, struct base *to)
 {
     struct base b = {0};
-    if (m->base.name || w->count != 6 || !read_name(w->word[1]) || !hex_parse(w->word[2], &b.seq) ||
+    if (w->count != 6 || !read_name(w->word[1]) || !hex_parse(w->word[2], &b.seq) ||
         !hex_parse(w->word[3], &b.position.offset) || !hex_parse(w->word[4], &b.position.epoch) ||
         !read_crc(w->word[5], &b.position.crc))
         return false;
     b.name = text_of(w->word[1]);
-    m->base = b;
+    *to = b;
+    return true;
+}
+
+/* A kept one; offsets and numbers rise. */
+static bool read_kept(struct manifest *m, const struct words *w)
+{
+    struct base b;
+    if (m->kept_count == MANIFEST_FILES_MAX || !read_base(w, &b)) return false;
+    const struct base *last = m->kept_count ? &m->kept[m->kept_count - 1] : NULL;
+    if (last && (last->position.offset > b.position.offset || last->seq >= b.seq)) {
+        mem_free(b.name);
+        return false;
+    }
+    m->kept = mem_realloc(m->kept, (m->kept_count + 1) * sizeof *m->kept);
+    m->kept[m->kept_count++] = b;
     return true;
 }
 
@@ -257,7 +298,8 @@ static bool read_line(struct manifest *m, const struct words *w)
     if (span_eq(key, SPAN("epoch-seen"))) return w->count == 2 && hex_parse(w->word[1], &m->epoch_seen);
     if (span_eq(key, SPAN("lineage"))) return w->count == 2 && lineage_parse(w->word[1], &m->history.lineage);
     if (span_eq(key, SPAN("epoch"))) return read_epoch(m, w);
-    if (span_eq(key, SPAN("base"))) return read_base(m, w);
+    if (span_eq(key, SPAN("base"))) return !m->base.name && read_base(w, &m->base);
+    if (span_eq(key, SPAN("kept-base"))) return read_kept(m, w);
     if (span_eq(key, SPAN("segment"))) return read_segment(m, w);
     if (span_eq(key, SPAN("peer"))) return read_peer(m, w);
     return true;

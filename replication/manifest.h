@@ -58,6 +58,8 @@ struct manifest {
     uint64_t epoch_seen;  /* the highest epoch number heard of */
     struct history history;
     struct base base;
+    struct base *kept; /* bases before it that are kept, offsets rise */
+    size_t kept_count;
     struct segment *segments; /* starts rise */
     size_t segment_count;
     struct peer *peers; /* nodes that may hold more of this log */
@@ -75,4 +77,7 @@ void manifest_copy(struct manifest *to, const struct manifest *from); /* @to is 
 void manifest_add_segment(struct manifest *m, const char *name, uint64_t seq, uint64_t start, uint32_t crc);
 void manifest_drop_segment(struct manifest *m, size_t index);
 void manifest_set_base(struct manifest *m, const char *name, uint64_t seq, const struct position *p);
+/* The base, if there is one, becomes the last of those that are kept; there is none then. */
+void manifest_retire_base(struct manifest *m);
+void manifest_drop_kept(struct manifest *m, size_t index);
 void manifest_set_peers(struct manifest *m, const struct peer *peers, size_t count); /* copied */

@@ -43,6 +43,7 @@
     X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
     X(LOG_RETENTION_SIZE, "log-retention-size", NULL, BYTES, "2gb", 0, INT64_MAX, 0, NULL, NULL, "Bytes of the log older than its base that are kept for replicas that are away.") \
     X(LOG_RETENTION_SECONDS, "log-retention-seconds", NULL, NUMBER, "3600", 0, INT32_MAX, 0, NULL, NULL, "And for how long; 0: no bound of time.") \
+    X(CHECKPOINT_KEEP, "checkpoint-keep", NULL, NUMBER, "0", 0, 1000, 0, NULL, NULL, "Older bases of the log that are kept, with the log behind them, to be restored.") \
     X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
     X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \
     /* Memory */ \

@@ -146,6 +146,7 @@ static void write_persistence(struct server *s, struct buf *o)
     put_u64(o, "aof_buffer_length", log_backlog(s->journal.log));
     put_u64(o, "relevo_log_segments", log.segments);
     put_u64(o, "relevo_log_begin", log.begin);
+    put_u64(o, "relevo_checkpoints_kept", log.kept_bases);
     put_u64(o, "relevo_log_written", log_written(s->journal.log));
     put_u64(o, "relevo_log_durable", log_durable(s->journal.log));
     put_i64(o, "relevo_log_unsynced_ms", log_unsynced_ms(s->journal.log, clock_now(&s->clock)));

@@ -204,6 +204,7 @@ static enum err open_log(struct server *s, struct errmsg *m)
     o.sync = sync_policy(s);
     o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE);
     o.retain_ms = config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000;
+    o.keep_bases = (unsigned)config_number(s->config, SET_CHECKPOINT_KEEP);
     o.notify = notify;
     o.say = say;
     o.context = s;

@@ -43,6 +43,7 @@ static void put_position(struct server *s, struct buf *to)
     const struct position position = log_position(s->journal.log);
     position_encode(&position, &text);
     rdb_put_aux(to, SPAN(RDB_AUX_POSITION), buf_span(&text));
+    rdb_put_aux_u64(to, RDB_AUX_TIME, (uint64_t)clock_now(&s->clock));
     text.len = 0;
     history_encode(log_history(s->journal.log), &text);
     rdb_put_aux(to, SPAN(RDB_AUX_HISTORY), buf_span(&text));

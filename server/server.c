@@ -72,6 +72,7 @@ void server_apply(struct server *s, enum setting id)
         log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE),
                           config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000);
         break;
+    case SET_CHECKPOINT_KEEP: log_set_keep(s->journal.log, (unsigned)config_number(s->config, id)); break;
     case SET_MAXMEMORY:
     case SET_MAXMEMORY_POLICY:
     case SET_MAXMEMORY_SAMPLES:

@@ -149,3 +149,36 @@ Test(checkpoint, what_a_crash_left_behind_is_cleared_away_at_the_next_start)
     cr_expect(kit_has(&k, "appendonlydir/notes.txt"));
     kit_end(&k);
 }
+
+Test(checkpoint, older_bases_are_kept_with_the_log_behind_them_as_many_as_wanted)
+{
+    struct kit k;
+    kit_init(&k);
+    k.options.retain_bytes = 0;
+    k.options.keep_bases = 2;
+    kit_begin(&k);
+    static const char *const texts[] = {"first.", "second.", "third.", "fourth."};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        kit_set(&k, "before", texts[i]);
+        cr_assert_eq(kit_checkpoint(&k, texts[i]), CHECKPOINT_DONE, "%s", k.m.text);
+    }
+    /* Nothing came between: no generation of its own. */
+    cr_assert_eq(kit_checkpoint(&k, "fourth."), CHECKPOINT_DONE, "%s", k.m.text);
+    for (int start = 0; start < 2; start++) {
+        struct log_stats stats;
+        log_get_stats(k.log, &stats);
+        cr_expect_eq(stats.kept_bases, 2);
+        cr_expect(!kit_has(&k, BASE(1)) && kit_has(&k, BASE(2)) && kit_has(&k, BASE(3)));
+        cr_expect(!kit_has(&k, BASE(4)) && kit_has(&k, BASE(5)));
+        cr_expect(!kit_has(&k, SEGMENT(2)) && kit_has(&k, SEGMENT(3)) && kit_has(&k, SEGMENT(4)));
+        kit_close(&k);
+        cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
+        cr_expect_str_eq(k.loaded.p, "[fourth.]");
+    }
+    log_set_keep(k.log, 0);
+    cr_assert_eq(log_open_epoch(k.log, 0, &k.m), ERR_OK, "%s", k.m.text);
+    kit_set(&k, "more", "1");
+    cr_assert_eq(kit_checkpoint(&k, "fifth."), CHECKPOINT_DONE, "%s", k.m.text);
+    cr_expect(!kit_has(&k, BASE(2)) && !kit_has(&k, BASE(3)) && !kit_has(&k, BASE(5)) && !kit_has(&k, SEGMENT(4)));
+    kit_end(&k);
+}

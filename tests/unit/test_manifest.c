@@ -60,6 +60,8 @@ static struct manifest sample(void)
     manifest_add_segment(&m, "appendonly.aof.1.incr.aof", 1, 0, 0);
     manifest_add_segment(&m, "appendonly.aof.2.incr.aof", 2, 400, 0x55);
     manifest_add_segment(&m, "appendonly.aof.3.incr.aof", 3, 600, 0x66);
+    manifest_set_base(&m, "appendonly.aof.0.base.rdb", 0, &(struct position){1, 300, 0x44});
+    manifest_retire_base(&m);
     manifest_set_base(&m, "appendonly.aof.1.base.rdb", 1, &(struct position){1, 400, 0x55});
     manifest_set_peers(&m, &(struct peer){.id = {{4}}, .host = (char[]){"db-2.example"}, .port = 6380}, 1);
     return m;
@@ -75,6 +77,7 @@ Test(manifest, ours_is_read_back)
     manifest_copy(&copy, &back);
     manifest_encode(&copy, &again);
     cr_expect(span_eq(buf_span(&text), buf_span(&again)));
+    cr_expect(back.kept_count == 1 && back.kept[0].position.crc == 0x44);
     cr_expect(back.segment_count == 3 && back.base.position.offset == 400 && back.peers[0].port == 6380);
     manifest_free(&m);
     manifest_free(&back);
