@@ -149,7 +149,7 @@ void engine_set_lazy(struct engine *e, const struct lazy_settings *s)
     e->graveyard.open = s->server_del;
 }
 
-void engine_bury(struct engine *e, struct db *d) { graveyard_add_db(&e->graveyard, d); }
+struct graveyard *engine_graveyard(struct engine *e) { return &e->graveyard; }
 
 struct garbage *engine_take_garbage(struct engine *e, uint64_t *objects)
 {

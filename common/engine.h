@@ -176,5 +176,6 @@ const uint8_t *engine_hash_key(const struct engine *e);
 struct functions *engine_functions(struct engine *e);
 int64_t engine_now_ms(const struct engine *e); /* the latest time that came in */
 void engine_set_traversal(struct engine *e, struct traversal *t);
-/* Take a database that belongs to nobody any more, to be freed with the other garbage. */
-void engine_bury(struct engine *e, struct db *d);
+/* Where goes what belongs to nobody any more. */
+struct graveyard;
+struct graveyard *engine_graveyard(struct engine *e);

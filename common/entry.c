@@ -236,6 +236,7 @@ void entry_release_value(struct entry *e, struct graveyard *g)
     const enum type type = entry_type(e);
     void *object = load_pointer(e);
     if (type == TYPE_STRING) mem_free(object);
+    else if (object_leave(type, object)) return;
     else if (g && graveyard_wants(g, type, object)) graveyard_add_object(g, type, object);
     else object_free(type, object);
 }

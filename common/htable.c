@@ -6,6 +6,7 @@
 
 #include "common/htable_impl.h"
 #include "common/mem.h"
+#include "common/watch.h"
 
 enum {
     GROW_FILL = 7,   /* items per bucket above which the table grows */
@@ -190,6 +191,7 @@ static void free_chains(const struct htable_half *h)
 
 void htable_clear(struct htable *t)
 {
+    assert(!t->watch);
     uint64_t at = 0;
     while (t->kind->free && (at = htable_scan(t, at, false, free_item, (void *)t->kind))) {}
     /* What the resize left behind in live segments is stale: only its first buckets remain, their chains are
@@ -240,8 +242,14 @@ void *htable_find(const struct htable *t, uint64_t hash, struct span key)
     return s ? item_of(s->word) : NULL;
 }
 
+void htable_before_change(const struct htable *t, uint64_t hash)
+{
+    if (t->watch) t->watch->before(t->watch, hash);
+}
+
 void htable_insert_marked(struct htable *t, uint64_t hash, void *item, bool mark)
 {
+    htable_before_change(t, hash);
     if (t->live.buckets == 0) {
         half_make(&t->live, 1);
         half_ensure(&t->live, 0, 0);
@@ -257,6 +265,7 @@ void *htable_remove(struct htable *t, uint64_t hash, struct span key)
 {
     struct htable_slot *s = htable_find_slot(t, hash, key);
     if (!s) return NULL;
+    htable_before_change(t, hash);
     void *item = item_of(s->word);
     chain_cut(t, bucket_for(t, htable_position(hash)), s);
     t->count--;

@@ -25,6 +25,8 @@
 
 enum { HTABLE_KEY_BYTES = 16, HTABLE_POSITION_BITS = 48 };
 
+struct watch;
+
 /* What the table must know of its items. */
 struct htable_kind {
     struct span (*key)(const void *item); /* borrowed from the item */
@@ -44,6 +46,7 @@ struct htable {
     uint64_t chained;              /* buckets that hang behind others */
     struct htable_half live, next; /* next is in use during a resize: positions below `boundary` are there */
     uint64_t boundary;             /* a position; 0 when no resize is under way */
+    struct watch *watch;           /* NULL, or who is told before items come, go or change (watch.h); borrowed */
 };
 
 /* A place in the table; valid until the next insert or remove. */
@@ -84,6 +87,12 @@ bool htable_resize_step(struct htable *t, unsigned steps);
  * must not change the table. With @marked_only, unmarked items are passed over without being touched. */
 typedef void htable_visit(void *context, void *item, bool marked);
 uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, htable_visit *visit, void *context);
+
+/* Visit every item with a position in [@from, @to), however many buckets that are. */
+void htable_scan_range(const struct htable *t, uint64_t from, uint64_t to, htable_visit *visit, void *context);
+
+/* To be called before an item is changed in place; insertion and removal tell the watch themselves. */
+void htable_before_change(const struct htable *t, uint64_t hash);
 
 /* One item, each with equal probability; NULL if empty. @random gives 64 uniformly random bits. */
 void *htable_random(const struct htable *t, uint64_t (*random)(void *context), void *context);

@@ -2,26 +2,42 @@
 #include "common/htable_impl.h"
 #include "common/mem.h"
 
-uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, htable_visit *visit, void *context)
+/* Visit the items of the bucket of @from that lie in [@from, @to); returns where the bucket ends. */
+static uint64_t scan_bucket(const struct htable *t, uint64_t from, uint64_t to, bool marked_only, htable_visit *visit,
+                            void *context)
 {
-    if (t->live.buckets == 0 || from >= POSITIONS) return 0;
     const bool moved = from < t->boundary;
     const struct htable_half *h = moved ? &t->next : &t->live;
     const uint64_t index = index_of(h, from);
     /* A bucket is entered behind its start only if the table was resized since the last call. */
-    const bool all = from == start_of(h, index);
     uint64_t end = start_of(h, index + 1);
     if (moved && end > t->boundary) end = t->boundary;
+    const bool all = from == start_of(h, index) && end <= to;
     for (const struct htable_bucket *b = bucket_at(h, index); b; b = linked(b)) {
         if (!marked_only) prefetch_items(b);
         const unsigned n = bucket_items(b);
         for (unsigned i = 0; i < n; i++) {
             const uint64_t word = b->slots[i].word;
             if (marked_only && !(word & MARK)) continue;
-            if (all || position_of(t, word) >= from) visit(context, item_of(word), word & MARK);
+            const uint64_t position = all ? from : position_of(t, word);
+            if (position >= from && position < to) visit(context, item_of(word), word & MARK);
         }
     }
+    return end;
+}
+
+uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, htable_visit *visit, void *context)
+{
+    if (t->live.buckets == 0 || from >= POSITIONS) return 0;
+    const uint64_t end = scan_bucket(t, from, POSITIONS, marked_only, visit, context);
     return end == POSITIONS ? 0 : end;
+}
+
+void htable_scan_range(const struct htable *t, uint64_t from, uint64_t to, htable_visit *visit, void *context)
+{
+    assert(to <= POSITIONS);
+    if (t->live.buckets == 0) return;
+    while (from < to) from = scan_bucket(t, from, to, false, visit, context);
 }
 
 /* Item number @n of a chain, or NULL if it is shorter. */

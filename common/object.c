@@ -7,6 +7,7 @@
 #include "common/types/set.h"
 #include "common/types/stream.h"
 #include "common/types/zset.h"
+#include "common/watch.h"
 
 void object_free(enum type type, void *object)
 {
@@ -80,6 +81,15 @@ const char *object_encoding(enum type type, const void *object)
     }
     assert(false && "a collection");
     return NULL;
+}
+
+bool object_leave(enum type type, void *object)
+{
+    const struct htable *table = NULL;
+    if (type == TYPE_SET) table = set_table(object);
+    else if (type == TYPE_HASH) table = hash_table(object);
+    else if (type == TYPE_ZSET) table = zset_table(object);
+    return table && watch_leave(table->watch);
 }
 
 void object_check(enum type type, const void *object)

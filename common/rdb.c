@@ -5,6 +5,7 @@
 #include <isa-l/crc64.h>
 
 #include "common/rdb_format.h"
+#include "common/rdb_write.h"
 #include "common/types/hash.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
@@ -268,7 +269,7 @@ void rdb_put_value(struct buf *out, const struct entry *e)
     put_content(out, e);
 }
 
-void rdb_put_entry(struct buf *out, const struct entry *e)
+void rdb_put_key(struct buf *out, const struct entry *e)
 {
     if (entry_expiry(e) != NO_EXPIRY) {
         put_u8(out, RDB_EXPIRETIME_MS);
@@ -276,6 +277,11 @@ void rdb_put_entry(struct buf *out, const struct entry *e)
     }
     put_u8(out, kind_of(e));
     put_string(out, entry_key(e));
+}
+
+void rdb_put_entry(struct buf *out, const struct entry *e)
+{
+    rdb_put_key(out, e);
     put_content(out, e);
 }
 
@@ -283,6 +289,46 @@ void rdb_put_function(struct buf *out, struct span code)
 {
     put_u8(out, RDB_FUNCTION2);
     put_raw(out, code);
+}
+
+/* Parts. */
+
+void rdb_put_length(struct buf *out, uint64_t n) { put_len(out, n); }
+
+struct elements {
+    struct buf *out;
+    uint64_t count;
+};
+
+static void put_one_member(void *context, struct span member)
+{
+    struct elements *e = context;
+    e->count++;
+    put_member(e->out, member);
+}
+
+static void put_one_pair(void *context, struct span field, struct span value)
+{
+    struct elements *e = context;
+    e->count++;
+    put_pair(e->out, field, value);
+}
+
+static void put_one_scored(void *context, struct span member, double score)
+{
+    struct elements *e = context;
+    e->count++;
+    put_string(e->out, member);
+    put_double(e->out, score);
+}
+
+uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, uint64_t from, uint64_t to)
+{
+    struct elements e = {.out = out};
+    if (type == TYPE_SET) set_scan_range(object, from, to, put_one_member, &e);
+    else if (type == TYPE_HASH) hash_scan_range(object, from, to, put_one_pair, &e);
+    else zset_scan_range(object, from, to, put_one_scored, &e);
+    return e.count;
 }
 
 void rdb_put_eof(struct buf *out) { put_u8(out, RDB_EOF); }

@@ -2,21 +2,35 @@
 
 #include <assert.h>
 
+#include "common/graveyard.h"
 #include "common/mem.h"
+#include "common/portrait.h"
 #include "common/rdb.h"
+
+#define END_POSITION (UINT64_C(1) << HTABLE_POSITION_BITS)
 
 /* One database as it was at the moment of begin. */
 struct part {
     unsigned id;               /* the number under which it goes out */
     int live;                  /* the engine's number of the database that holds the data now; -1: it is in `taken` */
     struct db *taken;          /* NULL, or the data of a flushed database */
-    uint64_t keys, expires;    /* at the moment of begin: hints for the reader */
-    uint64_t position;         /* keys at positions below it were given */
-    bool done;                 /* all were */
-    bool announced;            /* the hints are out */
+    uint64_t position;         /* keys at positions below it were given, or have a portrait */
+    bool done;                 /* all were given */
     struct htable passed_over; /* names of keys at or behind the position that the walk must not give */
     uint64_t name_bytes;       /* what the names take */
-    struct buf kept;           /* records that were made ahead of the walk */
+};
+
+/* A large collection of which not everything was given, and the next. */
+struct sitter {
+    struct sitter *next;
+    struct portrait *portrait;
+    size_t bytes;
+};
+
+/* A database that was flushed while a large collection in it was still needed, though its other keys were not. */
+struct ruin {
+    struct ruin *next;
+    struct db *db;
 };
 
 struct traversal {
@@ -24,8 +38,21 @@ struct traversal {
     struct part *parts;
     unsigned count;
     unsigned walking; /* index of the part under way; `count` at the end */
-    int selected;     /* the database in which the stream stands; -1: none yet */
     uint64_t given, total;
+    struct portrait_bounds bounds;
+
+    struct piece_writer pieces; /* into `kept`, during a step into its output */
+    struct buf kept;            /* what was made since the last step */
+
+    /* Whole records go to stream 0; while a portrait is in front there, to one of their own. */
+    uint64_t records;
+    bool waits;   /* something stands in it */
+    int selected; /* the database in which it stands; -1: none */
+
+    struct sitter *first, *last;
+    bool in_front; /* the first one's portrait is */
+    size_t portrait_bytes;
+    struct ruin *ruins;
 };
 
 /* A name in passed_over. */
@@ -53,80 +80,133 @@ struct traversal *traversal_begin(struct engine *e)
     t->engine = e;
     t->count = engine_databases(e);
     t->parts = mem_zalloc(t->count, sizeof *t->parts);
+    t->pieces.out = &t->kept;
     t->selected = -1;
+    t->bounds = (struct portrait_bounds){.elements = 512, .bytes = 64 * 1024};
     for (unsigned i = 0; i < t->count; i++) {
         struct part *p = t->parts + i;
-        *p = (struct part){.id = i, .live = (int)i, .keys = engine_keys(e, i), .expires = engine_expires(e, i)};
-        p->done = p->keys == 0;
-        t->total += p->keys;
-        if (!p->done) htable_init(&p->passed_over, &name_kind, engine_hash_key(e));
+        const uint64_t keys = engine_keys(e, i);
+        *p = (struct part){.id = i, .live = (int)i, .done = keys == 0};
+        if (p->done) continue;
+        t->total += keys;
+        htable_init(&p->passed_over, &name_kind, engine_hash_key(e));
+        rdb_put_db(piece_to(&t->pieces, 0), i, keys, engine_expires(e, i));
+        t->selected = (int)i;
     }
     engine_set_traversal(e, t);
     return t;
 }
 
-/* Give back what a part needed; its records that are not out yet stay. A whole database is not freed within a step. */
+void traversal_set_bounds(struct traversal *t, const struct portrait_bounds *b) { t->bounds = *b; }
+
+/* Give back what a part needed. A whole database is not freed within a step. */
 static void end_part(struct traversal *t, struct part *p)
 {
+    assert(!t->first);
     p->done = true;
-    if (p->taken) engine_bury(t->engine, p->taken);
+    if (p->taken) graveyard_add_db(engine_graveyard(t->engine), p->taken);
     p->taken = NULL;
     p->live = -1;
     htable_free(&p->passed_over);
     p->name_bytes = 0;
 }
 
+/* Large collections. */
+
+static void add_portrait(struct traversal *t, const struct part *p, const struct entry *e)
+{
+    struct buf head = {0};
+    struct sitter *s = MEM_NEW(struct sitter);
+    rdb_put_select(&head, p->id);
+    s->portrait = portrait_new(e, buf_span(&head), &t->pieces);
+    s->bytes = mem_size(s) + portrait_bytes(s->portrait);
+    t->portrait_bytes += s->bytes;
+    *(t->first ? &t->last->next : &t->first) = s;
+    t->last = s;
+    buf_free(&head);
+}
+
+static void bury_ruins(struct traversal *t)
+{
+    for (struct ruin *r = t->ruins, *next; r; r = next) {
+        next = r->next;
+        graveyard_add_db(engine_graveyard(t->engine), r->db);
+        mem_free(r);
+    }
+    t->ruins = NULL;
+}
+
+static void drop_first(struct traversal *t)
+{
+    struct sitter *s = t->first;
+    void *object;
+    t->first = s->next;
+    t->portrait_bytes -= s->bytes;
+    const enum type type = portrait_free(s->portrait, &object);
+    if (object) graveyard_add_object(engine_graveyard(t->engine), type, object);
+    mem_free(s);
+    if (!t->first) bury_ruins(t);
+}
+
+static void walk_portrait(struct traversal *t, struct portion *portion)
+{
+    if (!t->in_front) {
+        portrait_come(t->first->portrait);
+        t->in_front = true;
+        t->records = piece_stream(&t->pieces);
+        t->waits = false;
+        t->selected = -1;
+    }
+    if (portrait_step(t->first->portrait, portion)) return;
+    drop_first(t);
+    t->given++;
+    t->in_front = false;
+    if (t->waits) piece_insert(&t->pieces, t->records);
+    t->records = 0;
+    t->selected = -1;
+}
+
 void traversal_free(struct traversal *t)
 {
     if (!t) return;
     engine_set_traversal(t->engine, NULL);
-    for (unsigned i = 0; i < t->count; i++) {
+    while (t->first) drop_first(t);
+    for (unsigned i = 0; i < t->count; i++)
         if (!t->parts[i].done) end_part(t, t->parts + i);
-        buf_free(&t->parts[i].kept);
-    }
+    buf_free(&t->kept);
     mem_free(t->parts);
     mem_free(t);
 }
 
-/* Let the stream stand in the database of @p. */
-static void select_part(struct traversal *t, struct part *p, struct buf *out)
+/* A key of @p, whole or by its portrait. */
+static void give(struct traversal *t, const struct part *p, const struct entry *e)
 {
-    if (t->selected == (int)p->id) return;
-    if (p->announced) rdb_put_select(out, p->id);
-    else rdb_put_db(out, p->id, p->keys, p->expires);
-    p->announced = true;
+    if (portrait_is_due(e, &t->bounds)) {
+        add_portrait(t, p, e);
+        return;
+    }
+    struct buf *out = piece_to(&t->pieces, t->records);
+    if (t->selected != (int)p->id) rdb_put_select(out, p->id);
     t->selected = (int)p->id;
+    t->waits = true;
+    rdb_put_entry(out, e);
+    t->given++;
 }
 
 /* Where one step's visits go. */
 struct step {
     struct traversal *traversal;
     struct part *part;
-    struct buf *out;
 };
 
 static void give_entry(void *context, void *item, bool marked)
 {
     (void)marked;
-    struct step *s = context;
-    struct htable *over = &s->part->passed_over;
-    const struct entry *e = item;
-    const struct span key = entry_key(e);
+    const struct step *s = context;
+    const struct htable *over = &s->part->passed_over;
+    const struct span key = entry_key(item);
     if (over->count > 0 && htable_find(over, htable_hash(over, key), key)) return;
-    select_part(s->traversal, s->part, s->out);
-    rdb_put_entry(s->out, e);
-    s->traversal->given++;
-}
-
-static void give_kept(struct traversal *t, struct buf *out)
-{
-    for (unsigned i = 0; i < t->count; i++) {
-        struct part *p = t->parts + i;
-        if (p->kept.len == 0) continue;
-        select_part(t, p, out);
-        buf_add_span(out, buf_span(&p->kept));
-        buf_free(&p->kept);
-    }
+    give(s->traversal, s->part, item);
 }
 
 /* Names that the walk has passed are not needed any more. They are few by bucket: collect, then remove. */
@@ -161,52 +241,52 @@ static void forget_passed(struct part *p, uint64_t from)
     buf_free(&passed.names);
 }
 
-/* How far one step goes: until the output has grown to so many bytes, or so many buckets were passed. */
-struct limit {
-    size_t full;
-    uint64_t buckets;
-};
-
-static bool goes_on(const struct limit *limit, const struct buf *out)
-{
-    return out->len < limit->full && limit->buckets > 0;
-}
-
-static void walk_part(struct traversal *t, struct part *p, struct buf *out, struct limit *limit)
+static void walk_part(struct traversal *t, struct part *p, struct portion *portion)
 {
     const struct htable *table = db_table(part_db(t, p));
-    struct step step = {.traversal = t, .part = p, .out = out};
+    struct step step = {.traversal = t, .part = p};
     const uint64_t from = p->position;
-    bool end = false;
-    for (; !end && goes_on(limit, out); limit->buckets--) {
+    for (; p->position < END_POSITION && !t->first && portion_left(portion, t->pieces.out); portion->places--) {
         p->position = htable_scan(table, p->position, false, give_entry, &step);
-        end = p->position == 0;
+        if (p->position == 0) p->position = END_POSITION;
     }
-    if (end) end_part(t, p);
-    else forget_passed(p, from);
+    forget_passed(p, from);
+}
+
+/* What is large comes before further keys, so that little is under way at a time. */
+static void walk(struct traversal *t, struct portion *portion)
+{
+    struct part *p = t->parts + t->walking;
+    if (t->first) walk_portrait(t, portion);
+    else if (!p->done && p->position < END_POSITION) walk_part(t, p, portion);
+    else {
+        if (!p->done) end_part(t, p);
+        t->walking++;
+    }
 }
 
 bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes)
 {
-    enum { BYTES_PER_BUCKET = 64 }; /* what passing an empty bucket costs, as bytes */
-    struct limit limit = {out->len + budget_bytes, 1 + budget_bytes / BYTES_PER_BUCKET};
-    give_kept(t, out);
+    enum { BYTES_PER_PLACE = 64 }; /* what passing an empty bucket costs, as bytes */
+    struct portion portion = {out->len + budget_bytes, 1 + budget_bytes / BYTES_PER_PLACE};
+    piece_close(&t->pieces);
+    buf_add_span(out, buf_span(&t->kept));
+    buf_free(&t->kept);
+    t->pieces.out = out;
     /* Writers that keep ahead of the walk must not hold it up: half of the budget is its own. */
-    if (limit.full < out->len + budget_bytes / 2 + 1) limit.full = out->len + budget_bytes / 2 + 1;
-    while (t->walking < t->count && goes_on(&limit, out)) {
-        struct part *p = t->parts + t->walking;
-        if (!p->done) walk_part(t, p, out, &limit);
-        if (p->done) t->walking++;
-    }
+    if (portion.full < out->len + budget_bytes / 2 + 1) portion.full = out->len + budget_bytes / 2 + 1;
+    while (t->walking < t->count && portion_left(&portion, out)) walk(t, &portion);
+    piece_close(&t->pieces);
+    t->pieces.out = &t->kept;
     return t->walking < t->count;
 }
 
 size_t traversal_bytes(const struct traversal *t)
 {
-    size_t bytes = mem_size(t) + mem_size(t->parts);
+    size_t bytes = mem_size(t) + mem_size(t->parts) + t->kept.cap + t->portrait_bytes;
     for (unsigned i = 0; i < t->count; i++) {
         const struct part *p = t->parts + i;
-        bytes += p->name_bytes + p->kept.cap + (p->done ? 0 : htable_bytes(&p->passed_over));
+        bytes += p->name_bytes + (p->done ? 0 : htable_bytes(&p->passed_over));
     }
     return bytes;
 }
@@ -230,10 +310,7 @@ void traversal_before_change(struct traversal *t, unsigned db, struct span key)
     const uint64_t hash = htable_hash(over, key);
     if (htable_position(hash) < p->position || htable_find(over, hash, key)) return;
     const struct entry *e = db_find_at(part_db(t, p), hash, key);
-    if (e) {
-        rdb_put_entry(&p->kept, e);
-        t->given++;
-    }
+    if (e) give(t, p, e);
     struct name *name = mem_alloc(sizeof *name + key.n);
     name->n = key.n;
     if (key.n) memcpy(name->bytes, key.p, key.n);
@@ -241,15 +318,28 @@ void traversal_before_change(struct traversal *t, unsigned db, struct span key)
     htable_insert(over, hash, name);
 }
 
+/* Take the data of an engine's database. */
+static struct db *take(struct traversal *t, unsigned db)
+{
+    struct db *taken = db_new(db, engine_hash_key(t->engine));
+    db_swap(taken, engine_db(t->engine, db));
+    return taken;
+}
+
 void traversal_before_flush(struct traversal *t, int db)
 {
     for (unsigned i = 0; i < t->count; i++) {
         struct part *p = t->parts + i;
         if (p->done || p->live < 0 || (db >= 0 && p->live != db)) continue;
-        struct db *emptied = engine_db(t->engine, (unsigned)p->live);
-        p->taken = db_new((unsigned)p->live, engine_hash_key(t->engine));
-        db_swap(p->taken, emptied);
+        p->taken = take(t, (unsigned)p->live);
         p->live = -1;
+    }
+    /* A large collection may have been moved to a database of which nothing else is needed. */
+    for (unsigned i = 0; t->first && i < t->count; i++) {
+        if ((db >= 0 && (int)i != db) || engine_keys(t->engine, i) == 0) continue;
+        struct ruin *r = mem_alloc(sizeof *r);
+        *r = (struct ruin){.next = t->ruins, .db = take(t, i)};
+        t->ruins = r;
     }
 }
 

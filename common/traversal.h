@@ -1,7 +1,7 @@
 /* The versioned traversal: the data set as it was at one moment, in small pieces, while commands go on changing it.
  *
  *     traversal_begin()     the moment; nothing is copied
- *     traversal_step()      appends RDB records of about a budget of bytes, as often as there is time for it
+ *     traversal_step()      appends pieces (piece.h) of about a budget of bytes, as often as there is time for it
  *     traversal_free()
  *
  * It walks each database in the order of the hash (htable.h), so "was this key passed already?" is one comparison. The
@@ -10,11 +10,14 @@
  * that is about to be created is only kept by name. So every key of the moment of begin goes out exactly once, with its
  * value of that moment, in no particular order; SELECTDB stands before it where the database changes.
  *
- * A database that is flushed before it was walked to its end is taken over whole, in constant time: the traversal walks
- * on in it and frees it. SWAPDB only changes the number under which changes are announced.
+ * The record of a large collection is made part by part (portrait.h), whether the walk comes upon it or a change. One after
+ * the other comes to the front of stream 0 and is finished before the walk goes on. So a step, and a change, cost a
+ * bounded time whatever the sizes are; single strings and elements are made whole.
  *
- * A record is made whole: a step is exceeded by the last key's record, and a write to a large collection pays once for
- * its whole image. Pieces within a collection are not there yet.
+ * What others let go while it is still needed becomes the traversal's, in constant time, and goes to the engine's garbage
+ * in the end: a database that is flushed before it was walked to its end, a large collection that is deleted or
+ * overwritten before its portrait is done. SWAPDB only changes the number under which changes are announced; a renamed
+ * or moved collection stays where it is in memory, and so does its portrait.
  *
  * One traversal per engine at a time, on the engine's thread. The engine must outlive it. */
 #pragma once
@@ -26,17 +29,21 @@ struct traversal;
 /* Begin, and attach to the engine. */
 struct traversal *traversal_begin(struct engine *e);
 
+/* What is larger is made part by part, from now on; 512 elements or 64 KB without this. */
+struct portrait_bounds;
+void traversal_set_bounds(struct traversal *t, const struct portrait_bounds *b);
+
 /* Detach and free; at any time. NULL is a no-op. */
 void traversal_free(struct traversal *t);
 
-/* Append records to @out (SELECTDB and RESIZEDB included; neither header, aux fields nor EOF) until about
- * @budget_bytes were added, or as many buckets of the tables were passed as would have cost about the same time. All that
- * was kept since the last step goes out, however much it is, and the walk goes on for half of the budget at least. False
- * when everything has been given. */
+/* Append pieces to @out, whose stream 0 is the records of all keys (SELECTDB and RESIZEDB included; neither header, aux
+ * fields nor EOF), until about @budget_bytes were added, or as many buckets of the tables were passed as would have cost
+ * about the same time. All that was kept since the last step goes out, however much it is, and the walk goes on for
+ * half of the budget at least. False when everything has been given. */
 bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes);
 
-/* Bytes of the memory that the traversal needs for itself: kept records and names. A database that it took over is not
- * in it. */
+/* Bytes of the memory that the traversal needs for itself: kept pieces, names, bits of portraits. What it took over is
+ * not in it. */
 size_t traversal_bytes(const struct traversal *t);
 
 /* Keys given so far, and keys that there were in all at the moment of begin: for progress. */

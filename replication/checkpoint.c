@@ -4,13 +4,27 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "common/collate.h"
 #include "common/mem.h"
+#include "common/rdb.h"
 #include "replication/log_impl.h"
+#include "replication/spill.h"
 
-enum { FILE_MODE = 0640, SYNC_BYTES = 32 << 20 };
+enum {
+    FILE_MODE = 0640,
+    SYNC_BYTES = 32 << 20,
+    WRITE_BYTES = 256 * 1024, /* small pieces are gathered */
+    KEPT_BYTES = 16 << 20,    /* of pieces whose place is yet to come; more goes to a file */
+};
 
 /* The base of a log without files: it exists for joining replicas, and while the process does. */
 #define SPARE_NAME "relevo.snapshot.rdb"
+
+/* What was fed at once: bytes of the file, or a run of pieces that come to them. */
+struct feed {
+    struct buf bytes;
+    bool pieces;
+};
 
 struct checkpoint {
     struct log *log; /* NULL: a plain file */
@@ -24,9 +38,9 @@ struct checkpoint {
     /* Under `lock`. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct buf *queue;
+    struct feed *queue;
     size_t count, room;
-    bool finished, aborted;
+    bool finished, aborted, sealed;
     enum checkpoint_state state;
     struct errmsg why;
 
@@ -37,6 +51,10 @@ struct checkpoint {
     uint64_t seq;
     int fd;
     uint64_t unsynced;
+    struct buf out; /* gathered */
+    struct rdb_sum sum;
+    struct collate *collate;
+    struct spill *spill;
 };
 
 static void lock(struct checkpoint *c) { (void)pthread_mutex_lock(&c->lock); }
@@ -105,16 +123,23 @@ static enum err open_temp(struct checkpoint *c, struct errmsg *m)
     buf_printf(&b, "%s/temp-%s", c->dir, c->name);
     buf_add_char(&b, 0);
     c->temp = b.p;
+    struct buf kept = {0};
+    buf_printf(&kept, "%s-kept", c->temp);
+    buf_add_char(&kept, 0);
+    c->spill = spill_new(c->io, kept.p);
+    buf_free(&kept);
     c->fd = c->io->open(c->io->context, c->temp, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE);
     return c->fd < 0 ? err_errno(m, "create %s", c->temp) : ERR_OK;
 }
 
-static enum err write_piece(struct checkpoint *c, const struct buf *b, struct errmsg *m)
+static enum err write_span(struct checkpoint *c, struct span bytes, struct errmsg *m)
 {
-    struct iovec v = {.iov_base = b->p, .iov_len = b->len};
-    const enum err e = file_write_all(c->io, c->fd, &v, 1, m);
+    struct iovec v = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n};
+    const enum err e = bytes.n ? file_write_all(c->io, c->fd, &v, 1, m) : ERR_OK;
     if (e) return err_wrap(m, e, "write %s", c->temp);
-    c->unsynced += b->len;
+    rdb_sum_add(&c->sum, bytes);
+    atomic_fetch_add(&c->written, bytes.n);
+    c->unsynced += bytes.n;
     /* Now and then, so that the log's own fsync never has a whole base queued before it. */
     if (c->unsynced >= SYNC_BYTES) {
         c->unsynced = 0;
@@ -123,14 +148,47 @@ static enum err write_piece(struct checkpoint *c, const struct buf *b, struct er
     return ERR_OK;
 }
 
-/* Wait for a piece; false when there are no more, or no more are wanted. */
-static bool next_piece(struct checkpoint *c, struct buf *b)
+static enum err write_out(struct checkpoint *c, struct errmsg *m)
+{
+    const enum err e = write_span(c, buf_span(&c->out), m);
+    c->out.len = 0;
+    return e;
+}
+
+static enum err gather(void *checkpoint, struct span bytes, struct errmsg *m)
+{
+    struct checkpoint *c = checkpoint;
+    if (c->out.len + bytes.n > WRITE_BYTES) {
+        const enum err e = write_out(c, m);
+        if (e || bytes.n > WRITE_BYTES) return e ? e : write_span(c, bytes, m);
+    }
+    buf_add_span(&c->out, bytes);
+    return ERR_OK;
+}
+
+static enum err store(void *checkpoint, struct span bytes, uint64_t *at, struct errmsg *m)
+{
+    return spill_put(((struct checkpoint *)checkpoint)->spill, bytes, at, m);
+}
+
+static enum err fetch(void *checkpoint, uint64_t at, void *to, size_t n, struct errmsg *m)
+{
+    return spill_get(((struct checkpoint *)checkpoint)->spill, at, to, n, m);
+}
+
+static enum err forget(void *checkpoint, struct errmsg *m)
+{
+    return spill_clear(((struct checkpoint *)checkpoint)->spill, m);
+}
+
+/* Wait for something that was fed; false when there are no more, or no more are wanted. */
+static bool next_feed(struct checkpoint *c, struct feed *f)
 {
     lock(c);
     while (!c->count && !c->finished && !c->aborted) (void)pthread_cond_wait(&c->changed, &c->lock);
     const bool got = c->count && !c->aborted;
     if (got) {
-        *b = c->queue[0];
+        *f = c->queue[0];
         c->count--;
         memmove(c->queue, c->queue + 1, c->count * sizeof *c->queue);
     }
@@ -138,21 +196,33 @@ static bool next_piece(struct checkpoint *c, struct buf *b)
     return got;
 }
 
-static enum err write_pieces(struct checkpoint *c, struct errmsg *m)
+/* What ends an RDB file. */
+static enum err write_seal(struct checkpoint *c, struct errmsg *m)
 {
-    struct buf b;
+    assert(!collate_pending(c->collate));
+    rdb_put_eof(&c->out);
+    const enum err e = write_out(c, m);
+    if (e) return e;
+    rdb_put_checksum(&c->out, &c->sum);
+    return write_out(c, m);
+}
+
+static enum err write_all(struct checkpoint *c, struct errmsg *m)
+{
+    struct feed f;
     enum err e = ERR_OK;
-    while (!e && next_piece(c, &b)) {
-        e = write_piece(c, &b, m);
-        atomic_fetch_add(&c->written, b.len);
-        atomic_fetch_sub(&c->backlog, b.len);
-        buf_free(&b);
+    while (!e && next_feed(c, &f)) {
+        e = f.pieces ? collate_take(c->collate, buf_span(&f.bytes), m) : gather(c, buf_span(&f.bytes), m);
+        atomic_fetch_sub(&c->backlog, f.bytes.len);
+        buf_free(&f.bytes);
         if (c->notify) c->notify(c->context);
     }
     lock(c);
+    const bool sealed = c->sealed;
     if (!e && c->aborted) e = err_set(m, ERR_CANCELED, "canceled");
     unlock(c);
-    return e;
+    if (!e) e = write_out(c, m);
+    return e || !sealed ? e : write_seal(c, m);
 }
 
 static enum err put_in_place(struct checkpoint *c, struct errmsg *m)
@@ -194,7 +264,7 @@ static void *run(void *context)
     struct checkpoint *c = context;
     struct errmsg m = {.text = ""};
     enum err e = open_temp(c, &m);
-    if (!e) e = write_pieces(c, &m);
+    if (!e) e = write_all(c, &m);
     if (!e) e = put_in_place(c, &m);
     end(c, e, &m);
     return NULL;
@@ -212,6 +282,8 @@ static struct checkpoint *make(const struct io_ops *io, const char *dir, const c
     c->notify = notify;
     c->context = context;
     c->fd = -1;
+    const struct collate_ops ops = {.context = c, .write = gather, .store = store, .fetch = fetch, .forget = forget};
+    c->collate = collate_new(&ops, KEPT_BYTES);
     const int failed = pthread_mutex_init(&c->lock, NULL) | pthread_cond_init(&c->changed, NULL);
     assert(!failed);
     (void)failed;
@@ -266,7 +338,7 @@ enum err checkpoint_begin_file(const struct io_ops *io, const char *path, void (
 
 struct position checkpoint_position(const struct checkpoint *c) { return c->position; }
 
-void checkpoint_feed(struct checkpoint *c, struct buf *b)
+static void feed(struct checkpoint *c, struct buf *b, bool pieces)
 {
     if (b->len == 0) return;
     atomic_fetch_add(&c->backlog, b->len);
@@ -276,10 +348,21 @@ void checkpoint_feed(struct checkpoint *c, struct buf *b)
         c->room = c->room ? c->room * 2 : 16;
         c->queue = mem_realloc(c->queue, c->room * sizeof *c->queue);
     }
-    c->queue[c->count++] = *b;
+    c->queue[c->count++] = (struct feed){.bytes = *b, .pieces = pieces};
     (void)pthread_cond_broadcast(&c->changed);
     unlock(c);
     *b = (struct buf){0};
+}
+
+void checkpoint_feed(struct checkpoint *c, struct buf *b) { feed(c, b, false); }
+
+void checkpoint_feed_pieces(struct checkpoint *c, struct buf *run) { feed(c, run, true); }
+
+void checkpoint_seal(struct checkpoint *c)
+{
+    lock(c);
+    c->sealed = true;
+    unlock(c);
 }
 
 uint64_t checkpoint_backlog(const struct checkpoint *c) { return atomic_load(&c->backlog); }
@@ -324,8 +407,11 @@ void checkpoint_free(struct checkpoint *c)
     if (!c) return;
     checkpoint_abort(c);
     (void)pthread_join(c->thread, NULL);
-    for (size_t i = 0; i < c->count; i++) buf_free(&c->queue[i]);
+    for (size_t i = 0; i < c->count; i++) buf_free(&c->queue[i].bytes);
     mem_free(c->queue);
+    buf_free(&c->out);
+    collate_free(c->collate);
+    spill_free(c->spill);
     mem_free(c->dir);
     mem_free(c->name);
     mem_free(c->temp);

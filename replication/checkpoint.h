@@ -1,7 +1,7 @@
 /* Writing a checkpoint: the data set at one exact offset, as an RDB file.
  *
- * The main thread makes the bytes (a traversal of the data, in slices) and feeds them here; a thread writes
- * them.
+ * The main thread makes the bytes (a traversal of the data, in slices) and feeds them here; a thread puts them
+ * into their order, sums them up and writes them.
  *
  * Happy path: begin (the log goes on in a new segment) -> feed ... -> finish -> fsync -> rename -> manifest
  * -> done; then the old base and the segments that nobody needs are deleted, by the same thread. Failures:
@@ -31,8 +31,13 @@ struct position checkpoint_position(const struct checkpoint *c);
 
 /* Append @b's bytes; its memory is taken and @b is empty afterwards. */
 void checkpoint_feed(struct checkpoint *c, struct buf *b);
+/* The same with a run of pieces (piece.h), which the thread puts into their order. What it must keep for that beyond some
+ * megabytes goes to a temporary file. */
+void checkpoint_feed_pieces(struct checkpoint *c, struct buf *run);
+/* All that an RDB file needs but its end was fed: EOF and the checksum of all bytes are to follow it. */
+void checkpoint_seal(struct checkpoint *c);
 
-/* Bytes that wait to be written, and written so far. The caller feeds no more while the backlog is high. */
+/* Bytes that wait for the thread, and written so far. The caller feeds no more while the backlog is high. */
 uint64_t checkpoint_backlog(const struct checkpoint *c);
 uint64_t checkpoint_written(const struct checkpoint *c);
 

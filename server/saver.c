@@ -32,9 +32,8 @@ static struct saver_result *result_of(struct saver *v, enum saver_kind kind)
 
 static void feed(struct saver *v)
 {
-    rdb_sum_add(&v->sum, buf_span(&v->piece));
     v->fed += v->piece.len;
-    checkpoint_feed(v->running, &v->piece);
+    checkpoint_feed_pieces(v->running, &v->piece);
 }
 
 static void put_position(struct server *s, struct buf *to)
@@ -54,24 +53,23 @@ static void put_header(struct server *s)
 {
     struct saver *v = &s->saver;
     struct memory_use m;
+    struct buf b = {0};
     memory_use(&m);
-    rdb_put_header(&v->piece);
-    rdb_put_aux(&v->piece, SPAN("redis-ver"), SPAN(REDIS_VERSION));
-    rdb_put_aux_u64(&v->piece, "redis-bits", sizeof(void *) * 8);
-    rdb_put_aux_u64(&v->piece, "ctime", (uint64_t)(clock_now(&s->clock) / 1000));
-    rdb_put_aux_u64(&v->piece, "used-mem", m.used);
-    rdb_put_aux_u64(&v->piece, "aof-base", v->kind == SAVER_BASE);
-    put_position(s, &v->piece);
+    rdb_put_header(&b);
+    rdb_put_aux(&b, SPAN("redis-ver"), SPAN(REDIS_VERSION));
+    rdb_put_aux_u64(&b, "redis-bits", sizeof(void *) * 8);
+    rdb_put_aux_u64(&b, "ctime", (uint64_t)(clock_now(&s->clock) / 1000));
+    rdb_put_aux_u64(&b, "used-mem", m.used);
+    rdb_put_aux_u64(&b, "aof-base", v->kind == SAVER_BASE);
+    put_position(s, &b);
     const struct functions *functions = engine_functions(s->engine);
-    for (size_t i = 0; i < functions->count; i++) rdb_put_function(&v->piece, functions->at[i].code);
+    for (size_t i = 0; i < functions->count; i++) rdb_put_function(&b, functions->at[i].code);
+    checkpoint_feed(v->running, &b);
 }
 
 static void put_end(struct saver *v)
 {
-    rdb_put_eof(&v->piece);
-    rdb_sum_add(&v->sum, buf_span(&v->piece));
-    rdb_put_checksum(&v->piece, &v->sum);
-    checkpoint_feed(v->running, &v->piece);
+    checkpoint_seal(v->running);
     checkpoint_finish(v->running);
     traversal_free(v->walk);
     v->walk = NULL;
@@ -196,7 +194,6 @@ static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
     }
     v->kind = kind;
     v->walk = traversal_begin(s->engine);
-    v->sum = (struct rdb_sum){0};
     v->began_ms = clock_wall_ms();
     v->began_dirty = engine_stats(s->engine)->dirty;
     put_header(s);

@@ -28,11 +28,10 @@ struct saver {
     struct checkpoint *running; /* NULL: idle */
     enum saver_kind kind;
     struct traversal *walk;
-    struct rdb_sum sum;
-    struct buf piece;
-    uint64_t fed;    /* bytes of pieces that were handed over */
-    uv_idle_t idle;  /* active while slices are to be given */
-    uv_async_t wake; /* the thread has news */
+    struct buf piece; /* a run of pieces */
+    uint64_t fed;     /* bytes of them that were handed over */
+    uv_idle_t idle;   /* active while slices are to be given */
+    uv_async_t wake;  /* the thread has news */
     int64_t began_ms;
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
     bool wanted[2];                    /* by kind: to begin when the running one has ended */

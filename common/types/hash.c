@@ -71,6 +71,7 @@ static bool table_set(struct htable *t, struct span field, struct span value)
     const uint64_t hash = htable_hash(t, field);
     struct htable_slot *slot = htable_find_slot(t, hash, field);
     if (slot) {
+        htable_before_change(t, hash);
         pair_change(slot, value);
         return false;
     }
@@ -222,6 +223,13 @@ uint64_t hash_scan(const struct hash *h, uint64_t from, hash_visit *visit, void 
     }
     return 0;
 }
+
+void hash_scan_range(const struct hash *h, uint64_t from, uint64_t to, hash_visit *visit, void *context)
+{
+    htable_scan_range(table_of(h), from, to, visit_item, &(struct walk){visit, context});
+}
+
+struct htable *hash_table(const struct hash *h) { return in_table(h) ? table_of(h) : NULL; }
 
 void hash_each(const struct hash *h, hash_visit *visit, void *context)
 {

@@ -23,6 +23,8 @@ bool hash_remove(struct hash *h, struct span field);
 /* As set_scan(), for pairs. */
 typedef void hash_visit(void *context, struct span field, struct span value);
 uint64_t hash_scan(const struct hash *h, uint64_t from, hash_visit *visit, void *context);
+/* Visit the pairs of the large encoding whose hash has a position (htable.h) in [@from, @to). */
+void hash_scan_range(const struct hash *h, uint64_t from, uint64_t to, hash_visit *visit, void *context);
 void hash_each(const struct hash *h, hash_visit *visit, void *context);
 
 /* A pair, each with equal probability; the hash is not empty. @value may be NULL. */
@@ -32,6 +34,9 @@ void hash_random(const struct hash *h, uint64_t (*random)(void *context), void *
 const char *hash_encoding(const struct hash *h); /* "listpack", "hashtable" */
 size_t hash_bytes(const struct hash *h);
 void hash_check(const struct hash *h);
+
+/* The table of the large encoding, else NULL: for who watches it (watch.h). */
+struct htable *hash_table(const struct hash *h);
 
 /* For the RDB codec: the listpack (field, value, field, value ...) as it stands in memory, if that is the encoding. */
 struct span hash_listpack(const struct hash *h);

@@ -22,6 +22,8 @@ bool set_remove(struct set *s, struct span member);                             
  * to go on from, 0 at the end. Members are borrowed until the set changes, integers until @visit returns. */
 typedef void set_visit(void *context, struct span member);
 uint64_t set_scan(const struct set *s, uint64_t from, set_visit *visit, void *context);
+/* Visit the members of the large encoding whose hash has a position (htable.h) in [@from, @to). */
+void set_scan_range(const struct set *s, uint64_t from, uint64_t to, set_visit *visit, void *context);
 void set_each(const struct set *s, set_visit *visit, void *context);
 
 /* A member, each with equal probability, appended to @to; the set is not empty. */
@@ -30,6 +32,9 @@ void set_random(const struct set *s, uint64_t (*random)(void *context), void *co
 const char *set_encoding(const struct set *s); /* "intset", "listpack", "hashtable" */
 size_t set_bytes(const struct set *s);
 void set_check(const struct set *s);
+
+/* The table of the large encoding, else NULL: for who watches it (watch.h). */
+struct htable *set_table(const struct set *s);
 
 /* For the RDB codec: the intset as it stands in memory, if that is the encoding (else an empty span). */
 struct span set_intset(const struct set *s);

@@ -179,7 +179,10 @@ static enum zset_added large_add(struct large *l, struct span member, unsigned r
     struct zitem *item = htable_find(&l->table, hash, member);
     const enum zset_added done = decide(item ? &item->score : NULL, rules, score);
     if (done == ZSET_ADDED) large_insert(l, hash, member, *score);
-    if (done == ZSET_MOVED) btree_move(&l->tree, item, *score);
+    if (done == ZSET_MOVED) {
+        htable_before_change(&l->table, hash);
+        btree_move(&l->tree, item, *score);
+    }
     return done;
 }
 
@@ -350,6 +353,17 @@ uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void 
         visit(context, lp_get(at, scratch), zlp_score(lp, at));
     }
     return 0;
+}
+
+void zset_scan_range(const struct zset *z, uint64_t from, uint64_t to, zset_visit *visit, void *context)
+{
+    htable_scan_range(&large_of(z)->table, from, to, visit_item, &(struct scan){visit, context});
+}
+
+struct htable *zset_table(const struct zset *z)
+{
+    struct large *l = large_of(z);
+    return l ? &l->table : NULL;
 }
 
 /* About the whole. */

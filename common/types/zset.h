@@ -77,9 +77,15 @@ void zset_remove_ranks(struct zset *z, uint64_t first, uint64_t last);
 typedef void zset_visit(void *context, struct span member, double score);
 uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void *context);
 
+/* Visit the members of the large encoding whose hash has a position (htable.h) in [@from, @to). */
+void zset_scan_range(const struct zset *z, uint64_t from, uint64_t to, zset_visit *visit, void *context);
+
 const char *zset_encoding(const struct zset *z); /* "listpack", "skiplist" (the name that Redis's tools know) */
 size_t zset_bytes(const struct zset *z);
 void zset_check(const struct zset *z);
+
+/* The table of the large encoding, else NULL: for who watches it (watch.h). */
+struct htable *zset_table(const struct zset *z);
 
 /* For the RDB codec: the listpack (member, score, ...; ascending) as it stands in memory, if that is the encoding. */
 struct span zset_listpack(const struct zset *z);

@@ -1,5 +1,8 @@
 #include <sched.h>
 
+#include "common/mem.h"
+#include "common/piece.h"
+#include "common/rdb.h"
 #include "log_kit.h"
 
 Test(checkpoint, a_base_stands_for_all_before_it_and_the_log_goes_on_behind)
@@ -180,5 +183,44 @@ Test(checkpoint, older_bases_are_kept_with_the_log_behind_them_as_many_as_wanted
     kit_set(&k, "more", "1");
     cr_assert_eq(kit_checkpoint(&k, "fifth."), CHECKPOINT_DONE, "%s", k.m.text);
     cr_expect(!kit_has(&k, BASE(2)) && !kit_has(&k, BASE(3)) && !kit_has(&k, BASE(5)) && !kit_has(&k, SEGMENT(4)));
+    kit_end(&k);
+}
+
+Test(checkpoint, pieces_are_put_into_their_order_on_the_disk_where_memory_is_too_small)
+{
+    enum { ROUNDS = 400, BYTES = 100000 };
+    struct kit k;
+    struct checkpoint *c;
+    struct buf run = {0}, got = {0}, expected = {0};
+    struct piece_writer w = {.out = &run};
+    struct rdb_sum sum = {0};
+    kit_init(&k);
+    cr_assert_eq(checkpoint_begin_file(NULL, kit_path(&k, "dump.rdb"), NULL, NULL, &c, &k.m), ERR_OK);
+    char *block = mem_alloc(BYTES);
+    for (int i = 0; i < ROUNDS; i++) {
+        memset(block, 'a' + i % 26, BYTES);
+        buf_add(piece_to(&w, 1), block, BYTES);
+        piece_close(&w);
+        checkpoint_feed_pieces(c, &run);
+        buf_add(&expected, block, BYTES);
+    }
+    buf_add_span(piece_to(&w, 0), SPAN("first"));
+    piece_insert(&w, 1);
+    checkpoint_feed_pieces(c, &run);
+    checkpoint_seal(c);
+    checkpoint_finish(c);
+    cr_expect_eq(checkpoint_wait(c, &k.m), CHECKPOINT_DONE, "%s", k.m.text);
+    buf_insert(&expected, 0, "first", 5);
+    rdb_put_eof(&expected);
+    rdb_sum_add(&sum, buf_span(&expected));
+    rdb_put_checksum(&expected, &sum);
+    cr_expect_eq(checkpoint_written(c), expected.len);
+    checkpoint_free(c);
+    kit_read(&k, "dump.rdb", &got);
+    cr_expect(span_eq(buf_span(&got), buf_span(&expected)));
+    cr_expect_not(kit_has(&k, "temp-dump.rdb-kept"));
+    mem_free(block);
+    buf_free(&got);
+    buf_free(&expected);
     kit_end(&k);
 }

@@ -1,9 +1,10 @@
 #include <criterion/criterion.h>
 
 #include "common/graveyard.h"
-#include "common/rdb.h"
+#include "common/portrait.h"
 #include "common/traversal.h"
 #include "tests/unit/random_commands.h"
+#include "tests/unit/snapshot.h"
 
 static struct engine *engine_empty(void)
 {
@@ -14,19 +15,8 @@ static struct engine *engine_empty(void)
 /* Load what a traversal gave. */
 static struct engine *load(const struct buf *records)
 {
-    struct buf file = {0};
-    struct errmsg m;
-    struct rdb_loaded loaded;
-    rdb_put_header(&file);
-    buf_add_span(&file, buf_span(records));
-    rdb_put_eof(&file);
-    rdb_put_checksum(&file, &(struct rdb_sum){0});
     struct engine *e = engine_empty();
-    struct cursor c = cursor_of(buf_span(&file));
-    const struct rdb_source source = rdb_source_span(&c);
-    const struct rdb_target target = rdb_target_engine(e);
-    cr_assert_eq(rdb_load(&source, &target, &loaded, &m), ERR_OK, "%s", m.text);
-    buf_free(&file);
+    snapshot_load(records, e, "");
     return e;
 }
 
@@ -58,12 +48,14 @@ static void rare_command(struct fixture *f, struct rand *r, struct traversal *t)
 /* One traversal amid commands; it must give what there was at its beginning. */
 static void traverse(struct fixture *f, struct rand *r, uint64_t seed)
 {
+    static const struct portrait_bounds bounds[] = {{0, 0}, {1, 0}, {4, 200}, {512, 65536}};
     uint8_t digest[ENGINE_DIGEST_BYTES];
     uint64_t keys = 0;
     struct buf records = {0};
     engine_digest_full(f->engine, digest);
     for (unsigned i = 0; i < engine_databases(f->engine); i++) keys += engine_keys(f->engine, i);
     struct traversal *t = traversal_begin(f->engine);
+    traversal_set_bounds(t, &bounds[rand_below(r, sizeof bounds / sizeof *bounds)]);
     cr_assert_eq(traversal_total(t), keys);
     const uint64_t calm = 1 + rand_below(r, 30), budget = 1 + rand_below(r, 3000);
     do
