@@ -1,5 +1,7 @@
 #include "replication/uv_mail.h"
 
+#include <unistd.h>
+
 #include "common/mem.h"
 
 struct letter *letter_new(enum letter_kind kind)
@@ -22,6 +24,7 @@ void letter_free(struct letter *l)
     chunk_unref(l->chunk);
     facts_free(&l->facts);
     mem_free(l->peers);
+    if (l->fd >= 0) (void)close(l->fd);
     buf_free(&l->bytes);
     mem_free(l);
 }

@@ -39,7 +39,7 @@ struct letter {
     struct letter *next;
     enum letter_kind kind;
     bool flag;
-    int fd;
+    int fd; /* -1: none */
     uint64_t number;
     uint64_t word;       /* how many times the main thread had said whom to follow when this was decided */
     struct chunk *chunk; /* a reference */
@@ -53,7 +53,7 @@ struct letter {
 
 struct letter *letter_new(enum letter_kind kind);
 void letter_set_text(struct letter *l, const char *text);
-void letter_free(struct letter *l); /* with what it still holds, but for the descriptor */
+void letter_free(struct letter *l); /* with what it still holds, the descriptor too; NULL is a no-op */
 
 struct mailbox {
     uv_mutex_t mutex;

@@ -266,7 +266,9 @@ static void unfollow(struct node *n)
 static void adopt(struct node *n, struct letter *l)
 {
     n->conns.own.epoch = n->core->epoch_seen;
-    conn_adopt(&n->conns, core_visitor(n->core), l->fd, buf_span(&l->bytes), node_now_ms());
+    const int fd = l->fd;
+    l->fd = -1; /* the connection's from here on */
+    conn_adopt(&n->conns, core_visitor(n->core), fd, buf_span(&l->bytes), node_now_ms());
 }
 
 static void read_letter(struct node *n, struct letter *l)
@@ -301,7 +303,6 @@ static void on_link_mail(uv_async_t *wake)
     struct node *n = wake->data;
     for (struct letter *l = mail_take(&n->to_link), *next; l; l = next) {
         next = l->next;
-        if (n->stopping && l->kind == LETTER_ADOPT) (void)close(l->fd);
         if (!n->stopping) read_letter(n, l);
         letter_free(l);
     }

@@ -14,7 +14,7 @@ enum {
     KEPT_OUT = 16 * 1024,        /* memory for replies that a client keeps between turns */
     WAITING_INPUT = 1024 * 1024, /* read ahead for a client that waits */
     /* No further request is looked at. */
-    STOPPED = CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSING | CLIENT_BLOCKED | CLIENT_THROTTLED,
+    STOPPED = CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSING | CLIENT_BLOCKED | CLIENT_THROTTLED | CLIENT_MUST_NOT_WRITE,
 };
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf);
@@ -222,9 +222,9 @@ static size_t consume(struct client *c, struct span in)
             protocol_error(c);
             break;
         }
-        done += used;
         c->want = 1;
-        if (request.argc) dispatch(c, &request);
+        if (request.argc && !dispatch(c, &request)) break;
+        done += used;
         if (c->out.len > all->pending_max) c->flags |= CLIENT_THROTTLED;
     }
     if (c->out.len) client_mark_dirty(c);
@@ -241,7 +241,8 @@ static void keep_rest(struct client *c, struct span in, size_t done, bool own)
         buf_add(&c->in, in.p + done, in.n - done);
     }
     if (c->in.len == 0) buf_reset(&c->in, SMALL_TAIL);
-    if (c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED) && c->in.len > WAITING_INPUT) client_stop_reading(c);
+    if (c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED | CLIENT_MUST_NOT_WRITE) && c->in.len > WAITING_INPUT)
+        client_stop_reading(c);
 }
 
 static void on_end(struct client *c)

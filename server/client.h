@@ -32,6 +32,8 @@ enum client_flag {
     CLIENT_LOCAL = 1 << 10,            /* from this machine */
     CLIENT_ENDED = 1 << 11,            /* the peer will send no more */
     CLIENT_RESUMED = 1 << 12,          /* in clients.resumed */
+    CLIENT_ASKED_STOP = 1 << 13,       /* blocked by SHUTDOWN */
+    CLIENT_MUST_NOT_WRITE = 1 << 14,   /* the request at the front of `in` waits for clients_hold_writes() to end */
 };
 
 struct client {

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "common/mem.h"
+#include "replication/uv_conn.h"
 #include "server/client.h"
 #include "server/server.h"
 
@@ -113,6 +114,12 @@ void clients_tend(struct server *s)
             client_close(c);
             continue;
         }
+        /* A node that is welcome says so at once; who only holds the place has no time to lose. */
+        if (c->flags & CLIENT_UNWELCOME && now - c->created_ms > CONN_GREETING_MS) {
+            logger_line(s->logger, LOGGER_VERBOSE, "Closing %s, which said nothing", c->addr);
+            client_close(c);
+            continue;
+        }
         if (c->soft_since_ms) client_mark_dirty(c); /* its time may be over */
         if (idle > IDLE_TRIM_MS && c->out.len == 0) buf_reset(&c->out, 0);
     }
@@ -142,6 +149,16 @@ void clients_stop(struct server *s)
     for (struct client *c = s->clients.first, *next; c; c = next) {
         next = c->next;
         client_close_after_reply(c);
+    }
+}
+
+void clients_hold_writes(struct server *s, bool held)
+{
+    s->clients.writes_held = held;
+    for (struct client *c = s->clients.first; !held && c; c = c->next) {
+        if (!(c->flags & CLIENT_MUST_NOT_WRITE)) continue;
+        c->flags &= ~(unsigned)CLIENT_MUST_NOT_WRITE;
+        clients_resume_later(c);
     }
 }
 

@@ -21,6 +21,7 @@ struct clients {
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
     bool paused;        /* nobody is read: the disk is behind */
+    bool writes_held;   /* a stop waits for replicas */
     size_t pending_max; /* replies of one client above which no more of its requests are executed */
     size_t query_max;
     char *read_buffer; /* CLIENTS_READ_BYTES */
@@ -39,6 +40,9 @@ void clients_flush(struct server *s);
 
 /* Periodic: idle clients, slow readers, buffers larger than needed. */
 void clients_tend(struct server *s);
+
+/* Let commands that write wait, and what their clients send behind them; or go on. */
+void clients_hold_writes(struct server *s, bool held);
 
 /* Read nobody, execute nothing; or go on. */
 void clients_pause(struct server *s, bool paused);

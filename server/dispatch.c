@@ -134,7 +134,7 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     if (reply->errors) stat->failed++;
 }
 
-void dispatch(struct client *c, const struct request *r)
+bool dispatch(struct client *c, const struct request *r)
 {
     struct server *s = c->server;
     struct reply reply = {.out = &c->out, .resp = c->resp};
@@ -144,6 +144,11 @@ void dispatch(struct client *c, const struct request *r)
     if (!e) {
         reject_unknown(c, &reply, r);
     } else if (is_allowed(c, e, r, &reply)) {
+        if (s->clients.writes_held && e->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) {
+            c->flags |= CLIENT_MUST_NOT_WRITE;
+            c->commands--;
+            return false;
+        }
         c->last_command = e;
         execute_counted(c, e, r, &reply);
     } else {
@@ -151,4 +156,5 @@ void dispatch(struct client *c, const struct request *r)
     }
     if (journal_is_large(&s->journal)) journal_close_batch(s);
     if (reply.errors && c->out.len > mark) stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
+    return true;
 }

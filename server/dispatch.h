@@ -5,5 +5,6 @@
 
 struct client;
 
-/* Exactly one reply is appended to the client's `out` (unless the command blocks it). */
-void dispatch(struct client *c, const struct request *request);
+/* Exactly one reply is appended to the client's `out` (unless the command blocks it). False: nothing was done, writes are
+ * held; the request must come again (CLIENT_MUST_NOT_WRITE is set). */
+bool dispatch(struct client *c, const struct request *request);

@@ -9,6 +9,7 @@
 
 #include "replication/log.h"
 #include "server/client.h"
+#include "server/lifecycle.h"
 #include "server/memory.h"
 #include "server/server.h"
 #include "server/version.h"
@@ -60,6 +61,7 @@ static void write_server(struct server *s, struct buf *o)
     put_i64(o, "server_time_usec", now * 1000);
     put_i64(o, "uptime_in_seconds", up);
     put_i64(o, "uptime_in_days", up / 86400);
+    if (lifecycle_stops_in_ms(s) >= 0) put_i64(o, "shutdown_in_milliseconds", lifecycle_stops_in_ms(s));
     put_i64(o, "hz", config_number(s->config, SET_HZ));
     put_i64(o, "configured_hz", config_number(s->config, SET_HZ));
     put(o, "executable", s->program);

@@ -1,9 +1,10 @@
 /* The turn of the loop, periodic work, and the way out.
  *
- * Happy path of a stop: dbfilename is written, if the rules of `save` want it -> the log is made durable -> requests are
- * no longer read -> what is answered is sent (STOP_GRACE_MS at most), replicas get the rest of the log (shutdown-timeout
- * at most) -> the loop ends -> server_main() takes all apart.
- * Failures:  what must be saved before cannot be -> the stop is called off (unless forced), and said so. */
+ * Happy path of a stop: while a replica is behind, writes wait and all else is served (shutdown-timeout at most) ->
+ * dbfilename is written, if the rules of `save` want it -> the log is made durable -> requests are no longer read -> what is
+ * answered is sent (STOP_GRACE_MS at most) -> the loop ends -> server_main() takes all apart.
+ * Failures:  what must be saved before cannot be -> the stop is called off (unless forced), and said so.
+ * Cancel:    server_shutdown_abort(), while it waits for replicas: writes go on, who asked for the stop gets an error. */
 #include "server/lifecycle.h"
 
 #include <signal.h>
@@ -16,18 +17,31 @@
 
 enum { STOP_GRACE_MS = 1000, CYCLE_BUDGET = 256, CYCLE_MAX_NS = 1000000, CYCLE_AGAIN_MS = 1, SAMPLE_TURNS = 10 };
 
+enum stage {
+    STAGE_RUNNING,
+    STAGE_LEAVING, /* waits for replicas; may be called off */
+    STAGE_STOPPING,
+};
+
 struct lifecycle {
     uv_prepare_t prepare;
     uv_timer_t tick;  /* hz times a second */
     uv_timer_t cycle; /* expired keys, resizes: soon again while there is more to do */
     uv_timer_t grace; /* for replies to be taken, while stopping */
-    uv_timer_t wait;  /* for replicas to be level, while stopping */
+    uv_timer_t wait;  /* for replicas to be level, while leaving */
     uv_signal_t term, interrupt;
-    bool stopping, flushed_enough, waited_enough;
+    enum stage stage;
+    enum shutdown_save save; /* of the stop under way */
+    bool force, flushed_enough, waited_enough;
     unsigned ticks;
 };
 
-bool lifecycle_is_stopping(const struct server *s) { return s->life && s->life->stopping; }
+bool lifecycle_is_stopping(const struct server *s) { return s->life && s->life->stage == STAGE_STOPPING; }
+
+int64_t lifecycle_stops_in_ms(const struct server *s)
+{
+    return s->life->stage == STAGE_LEAVING ? (int64_t)uv_timer_get_due_in(&s->life->wait) : -1;
+}
 
 static bool anything_unsent(const struct server *s)
 {
@@ -48,12 +62,13 @@ static bool followers_are_level(struct server *s)
     return true;
 }
 
+static void finish(struct server *s);
+
 static void check_stop(struct server *s)
 {
-    struct lifecycle *l = s->life;
-    if (!l->stopping || s->loading) return;
-    const bool level = l->waited_enough || followers_are_level(s);
-    if ((l->flushed_enough || !anything_unsent(s)) && level) uv_stop(&s->loop);
+    const struct lifecycle *l = s->life;
+    if (l->stage == STAGE_LEAVING && (l->waited_enough || followers_are_level(s))) finish(s);
+    if (l->stage == STAGE_STOPPING && !s->loading && (l->flushed_enough || !anything_unsent(s))) uv_stop(&s->loop);
 }
 
 static void on_prepare(uv_prepare_t *h)
@@ -82,7 +97,7 @@ static void on_cycle(uv_timer_t *h)
     struct server *s = h->data;
     turn_begin(&s->stats.turn);
     const int64_t begin = clock_ticks_ns();
-    bool more = !s->loading;
+    bool more = !s->loading && s->life->stage == STAGE_RUNNING; /* a log that is to come level must not grow */
     while (more && clock_ticks_ns() - begin < CYCLE_MAX_NS)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     (void)limits_make_room(s);
@@ -95,8 +110,9 @@ static void on_signal(uv_signal_t *h, int number)
 {
     struct server *s = h->data;
     logger_line(s->logger, LOGGER_WARNING, "Received %s, stopping...", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    if (s->life->stopping) uv_stop(&s->loop); /* asked twice: at once */
-    server_shutdown(s, SHUTDOWN_SAVE_DEFAULT, false, false, NULL);
+    if (s->life->stage == STAGE_STOPPING) uv_stop(&s->loop); /* asked twice: at once */
+    s->life->waited_enough = s->life->stage == STAGE_LEAVING;
+    server_shutdown(s, SHUTDOWN_SAVE_DEFAULT, false, false);
 }
 
 void lifecycle_start(struct server *s)
@@ -162,23 +178,69 @@ static bool save_before(struct server *s, enum shutdown_save save, bool force)
     return force;
 }
 
-void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force, struct client *by)
+/* Those who asked for a stop that does not come to its end. */
+static void answer_askers(struct server *s)
+{
+    for (struct client *c = s->clients.first, *next; c; c = next) {
+        next = c->next;
+        if (!(c->flags & CLIENT_ASKED_STOP)) continue;
+        struct reply reply = {.out = &c->out, .resp = c->resp};
+        c->flags &= ~(unsigned)CLIENT_ASKED_STOP;
+        reply_error(&reply, "ERR Errors trying to SHUTDOWN. Check logs.");
+        client_unblock(c);
+    }
+}
+
+static void call_off(struct server *s)
 {
     struct lifecycle *l = s->life;
-    if (l->stopping) return;
-    if (!s->loading && !save_before(s, save, force)) {
-        if (!by) return;
-        struct reply reply = {.out = &by->out, .resp = by->resp};
-        reply_error(&reply, "ERR Errors trying to SHUTDOWN. Check logs.");
-        client_unblock(by);
+    (void)uv_timer_stop(&l->wait);
+    l->stage = STAGE_RUNNING;
+    clients_hold_writes(s, false);
+    answer_askers(s);
+}
+
+/* No replica is waited for any more. */
+static void finish(struct server *s)
+{
+    struct lifecycle *l = s->life;
+    (void)uv_timer_stop(&l->wait);
+    if (!s->loading && !save_before(s, l->save, l->force)) {
+        call_off(s);
         return;
     }
-    l->stopping = true;
+    l->stage = STAGE_STOPPING;
     listeners_close(s);
     journal_sync(s);
     clients_stop(s);
     if (s->loading) uv_stop(&s->loop); /* the loader sees that it is to end */
-    l->waited_enough = now;
     (void)uv_timer_start(&l->grace, on_grace_over, STOP_GRACE_MS, 0);
-    (void)uv_timer_start(&l->wait, on_wait_over, (uint64_t)config_number(s->config, SET_SHUTDOWN_TIMEOUT) * 1000, 0);
+}
+
+void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force)
+{
+    struct lifecycle *l = s->life;
+    if (l->stage != STAGE_RUNNING) return;
+    const int64_t patience_s = config_number(s->config, SET_SHUTDOWN_TIMEOUT);
+    l->save = save;
+    l->force = force;
+    l->waited_enough = false;
+    journal_close_batch(s);
+    if (now || s->loading || patience_s == 0 || followers_are_level(s)) {
+        finish(s);
+        return;
+    }
+    logger_line(s->logger, LOGGER_NOTICE, "Waiting for replicas before stopping, %lld s at most",
+                (long long)patience_s);
+    l->stage = STAGE_LEAVING;
+    clients_hold_writes(s, true);
+    (void)uv_timer_start(&l->wait, on_wait_over, (uint64_t)patience_s * 1000, 0);
+}
+
+bool server_shutdown_abort(struct server *s)
+{
+    if (s->life->stage != STAGE_LEAVING) return false;
+    logger_line(s->logger, LOGGER_NOTICE, "The stop was called off");
+    call_off(s);
+    return true;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct client;
 struct server;
@@ -11,7 +12,10 @@ struct lifecycle;
 void lifecycle_start(struct server *s);
 void lifecycle_free(struct server *s);
 
+/* Clients are no longer read. */
 bool lifecycle_is_stopping(const struct server *s);
+/* How long a stop under way waits for replicas at most; -1: there is none. */
+int64_t lifecycle_stops_in_ms(const struct server *s);
 
 /* The data set is there and this node knows its role: clients are served. */
 void lifecycle_ready(struct server *s);

@@ -119,7 +119,7 @@ static void make_engine(struct server *s)
     stats_init(&s->stats, command_ids(s->commands));
 }
 
-static enum err write_pidfile(const struct server *s, struct errmsg *m)
+static enum err write_pidfile(struct server *s, struct errmsg *m)
 {
     const char *path = config_text(s->config, SET_PIDFILE);
     if (!path[0]) return ERR_OK;
@@ -127,6 +127,7 @@ static enum err write_pidfile(const struct server *s, struct errmsg *m)
     if (!f) return err_errno(m, "cannot write the pid file %s", path);
     (void)fprintf(f, "%d\n", (int)getpid());
     if (fclose(f) != 0) return err_errno(m, "cannot write the pid file %s", path);
+    s->pidfile_written = true;
     return ERR_OK;
 }
 
@@ -196,7 +197,7 @@ static void close_handle(uv_handle_t *h, void *context)
     if (!uv_is_closing(h)) uv_close(h, NULL);
 }
 
-static void stop(struct server *s)
+static void stop(struct server *s, bool served)
 {
     if (s->clients.read_buffer) clients_close_all(s);
     listeners_close(s);
@@ -215,10 +216,8 @@ static void stop(struct server *s)
     stats_free(&s->stats);
     command_set_free(s->commands);
     lifecycle_free(s);
-    if (s->logger) {
-        if (config_text(s->config, SET_PIDFILE)[0]) (void)unlink(config_text(s->config, SET_PIDFILE));
-        logger_line(s->logger, LOGGER_WARNING, "Relevo is now ready to exit, bye bye...");
-    }
+    if (s->pidfile_written) (void)unlink(config_text(s->config, SET_PIDFILE));
+    if (s->logger && served) logger_line(s->logger, LOGGER_WARNING, "Relevo is now ready to exit, bye bye...");
     logger_close(s->logger);
 }
 
@@ -244,7 +243,7 @@ int server_main(struct config *config, const char *config_path, const char *prog
                 logger_line(s->logger, LOGGER_WARNING, "%s", m.text);
             code = 1;
         }
-        stop(s);
+        stop(s, code == 0);
         (void)uv_loop_close(&s->loop);
     }
     config_free(config);

@@ -55,15 +55,19 @@ struct server {
     bool loading;       /* the data set is being read, or peers are asked: only some commands are served */
     uint64_t loading_done, loading_total; /* bytes */
     bool read_only;                       /* a replica */
+    bool pidfile_written;
 };
 
 /* Start, run until told to stop, clean up; returns the exit code. Takes @config. @config_path may be NULL. */
 int server_main(struct config *config, const char *config_path, const char *program);
 
 /* Ask to stop: everything answered is flushed and fsynced first. @save: write dbfilename before; @now: do not wait for
- * replicas; @force: stop even if that fails. @by is told if it fails; may be NULL. Returns at once. */
+ * replicas; @force: stop even if what is to be saved cannot be. Clients with CLIENT_ASKED_STOP are told if it comes to
+ * nothing. Returns at once. */
 enum shutdown_save { SHUTDOWN_SAVE_DEFAULT, SHUTDOWN_SAVE_YES, SHUTDOWN_SAVE_NO };
-void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force, struct client *by);
+void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force);
+/* Call a stop off that waits for replicas; false: there is none. */
+MUST_USE bool server_shutdown_abort(struct server *s);
 
 /* An empty engine with the settings of the server. */
 struct engine *server_make_engine(const struct server *s);

@@ -43,11 +43,12 @@ void admin_shutdown(struct call *c)
     if (save == (enum shutdown_save) - 1 || (abort && c->argc > 2)) {
         reply_syntax_error(c->reply);
     } else if (abort) {
-        reply_error(c->reply,
-                    "ERR No shutdown in progress."); /* one that is cannot be called off: nobody is served then */
+        if (server_shutdown_abort(client->server)) reply_ok(c->reply);
+        else reply_error(c->reply, "ERR No shutdown in progress.");
     } else {
-        client_block(client); /* answered by the end of the connection, or by an error if it cannot be done */
-        server_shutdown(client->server, save, now, force, client);
+        client_block(client); /* answered by the end of the connection, or by an error if it comes to nothing */
+        client->flags |= CLIENT_ASKED_STOP;
+        server_shutdown(client->server, save, now, force);
     }
 }
 

@@ -1,4 +1,5 @@
 """Who has no key, a wrong key or only noise gets nothing, and costs little."""
+import base64
 import os
 import random
 import socket
@@ -6,9 +7,13 @@ import stat
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import relay
 import relevo
 import resp
 import tap
+
+
+HELLO = b"\xf5"  # the first byte of a node's hello
 
 
 def refused(primary, replica, patience="refus"):
@@ -20,14 +25,41 @@ def refused(primary, replica, patience="refus"):
     tap.equal(primary.info("replication")["connected_slaves"], "0")
 
 
-def test_one_key():
-    """Nodes with the same key work together, encrypted: no value crosses the wire in clear."""
-    key = relevo.cluster_key()
-    primary = relevo.start(cluster_secret_file=key)
-    replica = relevo.start_replica(primary, cluster_secret_file=key)
-    primary("SET", "k", "v")
+MARKERS = (b"name-in-the-snapshot", b"value-in-the-snapshot", b"name-in-the-log", b"value-in-the-log", b"SET")
+
+
+def on_the_wire(kind, **settings):
+    """All that passes between a primary and a replica that takes a snapshot and then the log, and what of it is in clear."""
+    primary = relevo.start(kind, **settings)
+    primary("SET", MARKERS[0], MARKERS[1])
+    between = relay.Relay(primary.port)
+    replica = relevo.start(kind, replicaof=f"127.0.0.1 {between.port}", **settings)
+    relevo.wait(lambda: replica.info("replication")["master_link_status"] == "up", "the link to come up")
+    primary("SET", MARKERS[2], MARKERS[3])
     relevo.wait_equal_offsets(primary, replica)
-    tap.equal(replica("GET", "k"), b"v")
+    tap.equal(replica("GET", MARKERS[0]), MARKERS[1])
+    tap.equal(replica("GET", MARKERS[2]), MARKERS[3])
+    seen = between.seen()
+    return seen, [m for m in MARKERS if m in seen]
+
+
+def test_one_key():
+    """Nodes with the same key work together, encrypted: no name, value or key crosses the wire in clear."""
+    path = relevo.cluster_key()
+    seen, clear = on_the_wire(relevo.RELEVO, cluster_secret_file=path)
+    tap.equal(clear, [])
+    with open(path, "rb") as f:
+        encoded = f.read().split()[2]
+    secret = base64.b64decode(encoded)
+    assert len(secret) == 32 and len(seen) > 500, (len(secret), len(seen))
+    for text in (encoded, secret, secret[:16], secret[16:], secret.hex().encode()):
+        assert text not in seen, "the key itself"
+
+
+def test_what_redis_shows():
+    """Between two servers of Redis the same relay sees all in clear: what the test before looks for would be found."""
+    _, clear = on_the_wire(relevo.REDIS, repl_diskless_sync_delay=0, appendonly="no")
+    tap.equal(clear, list(MARKERS))
 
 
 def test_wrong_key():
@@ -81,7 +113,7 @@ def test_noise_at_the_node_port():
     server("SET", "k", "v")
     before = server.memory()
     chance = random.Random(8)
-    for first in list(range(0x80, 0x100, 4)) + [0, 1, 0x16]:
+    for first in list(range(0x80, 0x100, 4)) + [HELLO[0], 0, 1, 0x16]:
         for length in (1, 50, 3000):
             with resp.Connection(server.port) as c:
                 try:
@@ -98,15 +130,43 @@ def test_noise_at_the_node_port():
 
 
 def test_silent_strangers_are_closed():
-    """Strangers who begin a hello and fall silent neither block nodes with the key nor stay for ever."""
+    """Strangers who begin a hello and fall silent neither block nodes with the key nor stay for long."""
     key = relevo.cluster_key()
     primary = relevo.start(cluster_secret_file=key)
     strangers = [primary.connect() for _ in range(50)]
     for stranger in strangers:
-        stranger.send_raw(b"\xf2relevo")
+        stranger.send_raw(HELLO + b"relevo")
     replica = relevo.start_replica(primary, cluster_secret_file=key)
     primary("SET", "k", "v")
     relevo.wait_equal_offsets(primary, replica)
+    tap.equal(len(primary("CLIENT", "LIST").splitlines()), 1, "strangers that were taken for clients")
+    for stranger in strangers:
+        tap.equal(stranger.drain(), b"", "what a stranger was told")  # returns when the primary has closed
+    tap.equal(primary.info("replication")["connected_slaves"], "1")
+
+
+def own_address():
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("198.51.100.1", 9))  # sends nothing
+        except OSError:
+            raise tap.Skip("this machine has no address but loopback") from None
+        return s.getsockname()[0]
+
+
+def test_silent_strangers_in_protected_mode():
+    """In protected mode a connection from afar may still be a node's, but not for long if it says nothing."""
+    address = own_address()
+    server = relevo.start(cluster_secret_file=relevo.cluster_key(), bind="127.0.0.1 " + address)
+    strangers = [resp.Connection(server.port, address) for _ in range(20)]
+    relevo.wait(lambda: len(server("CLIENT", "LIST").splitlines()) == 21, "the strangers to be connected")
+    with resp.Connection(server.port, address) as speaker:
+        assert speaker.value("PING").startswith(b"DENIED"), "a client from afar"
+    for stranger in strangers:
+        tap.equal(stranger.drain(), b"")
+        stranger.close()
+    relevo.wait(lambda: len(server("CLIENT", "LIST").splitlines()) == 1, "the strangers to be forgotten")
 
 
 def test_requirepass():

@@ -312,6 +312,17 @@ def start_replica(primary, **options):
     return replica
 
 
+def freeze(server):
+    """Stop the process by SIGSTOP and wait until none of its threads runs any more."""
+    tasks = f"/proc/{server.process.pid}/task"
+
+    def state(task):
+        with open(f"{tasks}/{task}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    server.process.send_signal(signal.SIGSTOP)
+    wait(lambda: all(state(task) == "T" for task in os.listdir(tasks)), "the process to stand still")
+
+
 def wait_equal_offsets(primary, *replicas):
     """Wait until the replicas have executed all that the primary has logged."""
     offset = int(primary.info("replication")["master_repl_offset"])
