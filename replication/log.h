@@ -29,6 +29,7 @@
 
 struct log;
 struct rdb_source; /* common/rdb.h */
+struct moment;     /* replication/moment.h */
 
 enum log_sync_policy { LOG_SYNC_ALWAYS, LOG_SYNC_EVERYSEC, LOG_SYNC_NO };
 
@@ -81,8 +82,10 @@ struct log_report {
     bool fresh;   /* nothing was there */
     bool foreign; /* a Redis wrote it, wholly or its tail: a checkpoint must follow */
     uint64_t batches, commands;
-    uint64_t cut_bytes; /* of a torn tail */
-    char source[256];   /* "appendonlydir, base 3 and 2 segments", "dump.rdb" ... */
+    uint64_t cut_bytes;       /* of a torn tail */
+    uint64_t restored_offset; /* log_restore(): the end of what was loaded, */
+    int64_t restored_ms;      /* and the time of its last part */
+    char source[256];         /* "appendonlydir, base 3 and 2 segments", "dump.rdb" ... */
 };
 
 /* Replay what is on disk, and cut a torn tail. Once, right after log_open().
@@ -90,6 +93,13 @@ struct log_report {
  * loader says. Nothing is changed then. */
 MUST_USE enum err log_load(struct log *log, const struct log_loader *loader, struct log_report *report,
                            struct errmsg *m);
+
+/* Instead of log_load(): only up to a moment, from the newest base that is not later; kept bases count too. Nothing on disk
+ * changes. What must follow is log_open_epoch(), which begins a new lineage, and log_install_base() with a snapshot of
+ * what was loaded. Errors: ERR_RANGE  the moment is not covered (the message says what is); ERR_MISSING  no log of ours;
+ * and as log_load(). */
+MUST_USE enum err log_restore(struct log *log, const struct moment *until, const struct log_loader *loader,
+                              struct log_report *report, struct errmsg *m);
 
 /* All is written and synced (as far as that is possible), the thread ended, the lock given back. NULL is a
  * no-op. */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "replication/log.h"
+#include "replication/moment.h"
 
 #define LOG_MANIFEST "relevo.manifest"
 
@@ -166,9 +167,17 @@ struct load {
     struct log *log;
     const struct log_loader *loader;
     struct log_report *report;
+    const struct moment *until;  /* NULL: all */
+    bool reached;                /* the moment */
     uint64_t done, total, shown; /* bytes, for progress */
 };
 void load_progress(struct load *l, uint64_t bytes);
+/* log_load.c: @base (NULL: none) and the log behind it; *chain then stands at the end. */
+enum err load_from(struct load *l, const struct base *base, struct batch_chain *chain, struct errmsg *m);
+/* The log goes on at @chain; @foreign: without a lineage, and nothing on disk is ours before a checkpoint. */
+enum err load_take_over(struct log *log, const struct batch_chain *chain, bool foreign, struct errmsg *m);
+/* log_restore.c: this batch lies behind the moment up to which is loaded. */
+bool load_is_over(struct load *l, const struct batch *b);
 /* log_foreign.c: what a Redis wrote; all of it, an RDB at the front of a file, plain commands up to its end. */
 enum err load_foreign(struct load *l, struct errmsg *m);
 enum err load_rdb(struct load *l, struct scan *s, struct errmsg *m);

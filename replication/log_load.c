@@ -93,6 +93,7 @@ static enum err odd_tail(struct load *l, struct scan *s, enum err why, struct er
         return e;
     }
     if (end == SCAN_DAMAGED) return damaged(l, s, at, resume, m);
+    if (l->until) return ERR_OK; /* the log ends here, and its file stays as it is */
     if (end == SCAN_TORN) return cut_tail(l, s, at, why == ERR_CORRUPT, m);
     file_source_seek(&s->file, at);
     l->report->foreign = true;
@@ -123,9 +124,11 @@ static enum err load_batches(struct load *l, struct scan *s, const struct segmen
 {
     struct batch b;
     enum err e;
-    while (!(e = scan_batch(s, &l->log->manifest.history, chain, &b, m)))
+    while (!(e = scan_batch(s, &l->log->manifest.history, chain, &b, m))) {
+        if (load_is_over(l, &b)) return ERR_OK;
         if ((e = replay_batch(l, &b, m)))
             return err_wrap(m, e, "cannot replay the batch at log offset %" PRIu64 " in %s", b.offset, s->file.path);
+    }
     if (e == ERR_MISSING && next && chain->offset != next->start) return ends_early(s, chain->offset, next->start, m);
     if (e == ERR_MISSING) return ERR_OK;
     if (e != ERR_TRUNCATED && e != ERR_CORRUPT) return err_wrap(m, e, "cannot load %s", s->file.path);
@@ -145,10 +148,9 @@ static enum err load_segment(struct load *l, const struct segment *g, const stru
     return e;
 }
 
-static enum err load_our_base(struct load *l, struct errmsg *m)
+static enum err load_our_base(struct load *l, const struct base *base, struct errmsg *m)
 {
     struct scan s = {0};
-    const struct base *base = &l->log->manifest.base;
     char *path = path_join(l->log->path, base->name);
     enum err e;
     if (!file_exists(path)) e = err_set(m, ERR_MISSING, "the base %s is missing", path);
@@ -162,11 +164,11 @@ static enum err load_our_base(struct load *l, struct errmsg *m)
     return e;
 }
 
-static void sum_sizes(struct load *l, size_t first)
+static void sum_sizes(struct load *l, const struct base *base, size_t first)
 {
     const struct manifest *f = &l->log->manifest;
     for (size_t i = first; i <= f->segment_count; i++) {
-        const char *name = i < f->segment_count ? f->segments[i].name : f->base.name;
+        const char *name = i < f->segment_count ? f->segments[i].name : base ? base->name : NULL;
         if (!name) continue;
         char *path = path_join(l->log->path, name);
         const int64_t size = file_size(path);
@@ -175,21 +177,21 @@ static void sum_sizes(struct load *l, size_t first)
     }
 }
 
-static enum err load_ours(struct load *l, struct batch_chain *chain, struct errmsg *m)
+enum err load_from(struct load *l, const struct base *base, struct batch_chain *chain, struct errmsg *m)
 {
-    struct manifest *f = &l->log->manifest;
+    const struct manifest *f = &l->log->manifest;
     size_t i = 0;
     enum err e = ERR_OK;
-    if (f->base.name)
-        while (i < f->segment_count && f->segments[i].start != f->base.position.offset) i++;
-    if (i == f->segment_count || (f->base.name && f->segments[i].crc != f->base.position.crc))
+    if (base)
+        while (i < f->segment_count && f->segments[i].start != base->position.offset) i++;
+    if (i == f->segment_count || (base && f->segments[i].crc != base->position.crc))
         return err_set(m, ERR_CORRUPT, "%s/" LOG_MANIFEST " names no segment that begins at its base", l->log->path);
     *chain = (struct batch_chain){.offset = f->segments[i].start, .crc = f->segments[i].crc};
-    sum_sizes(l, i);
+    sum_sizes(l, base, i);
     (void)snprintf(l->report->source, sizeof l->report->source, "%s, %s%zu segment%s", l->log->path,
-                   f->base.name ? "a base and " : "", f->segment_count - i, f->segment_count - i == 1 ? "" : "s");
-    if (f->base.name) e = load_our_base(l, m);
-    for (; !e && i < f->segment_count; i++)
+                   base ? "a base and " : "", f->segment_count - i, f->segment_count - i == 1 ? "" : "s");
+    if (base) e = load_our_base(l, base, m);
+    for (; !e && !l->reached && i < f->segment_count; i++)
         e = load_segment(l, &f->segments[i], i + 1 < f->segment_count ? &f->segments[i + 1] : NULL, chain, m);
     return e;
 }
@@ -319,7 +321,7 @@ static enum err persist_start(struct log *log, struct errmsg *m)
     return e;
 }
 
-static enum err take_over(struct log *log, const struct batch_chain *chain, bool foreign, struct errmsg *m)
+enum err load_take_over(struct log *log, const struct batch_chain *chain, bool foreign, struct errmsg *m)
 {
     enum err e = ERR_OK;
     note_seqs(log);
@@ -341,12 +343,12 @@ enum err log_load(struct log *log, const struct log_loader *loader, struct log_r
     enum err e = ERR_OK;
     *report = (struct log_report){.fresh = log->found == LOG_FOUND_NOTHING};
     if (log->found == LOG_FOUND_OURS) {
-        e = load_ours(&l, &chain, m);
+        e = load_from(&l, log->manifest.base.name ? &log->manifest.base : NULL, &chain, m);
     } else if (log->found != LOG_FOUND_NOTHING) {
         report->foreign = log->o.files;
         e = load_foreign(&l, m);
     }
-    if (!e && log->o.files) e = take_over(log, &chain, report->foreign, m);
+    if (!e && log->o.files) e = load_take_over(log, &chain, report->foreign, m);
     log->loaded = e == ERR_OK;
     return e;
 }

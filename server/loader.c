@@ -81,12 +81,14 @@ static void on_progress(void *context, uint64_t done_bytes, uint64_t total_bytes
     (void)uv_run(&s->loop, UV_RUN_NOWAIT);
 }
 
-enum err loader_run(struct server *s, struct log_report *report, struct loaded_place *place, struct errmsg *m)
+enum err loader_run(struct server *s, const struct moment *until, struct log_report *report,
+                    struct loaded_place *place, struct errmsg *m)
 {
     struct loading l = {.server = s, .place = place, .said_ns = clock_ticks_ns()};
     const struct log_loader loader = {.context = &l, .rdb = on_rdb, .command = on_command, .progress = on_progress};
     const int64_t began = clock_ticks_ns();
-    const enum err e = log_load(s->journal.log, &loader, report, m);
+    const enum err e =
+        until ? log_restore(s->journal.log, until, &loader, report, m) : log_load(s->journal.log, &loader, report, m);
     if (e) return e;
     if (lifecycle_is_stopping(s)) return err_set(m, ERR_CANCELED, "told to stop while loading");
     if (!report->fresh)

@@ -6,6 +6,7 @@
 
 struct server;
 struct log_report;
+struct moment; /* replication/moment.h */
 
 /* What the auxiliary fields of an RDB file say about its place in a log. */
 struct loaded_place {
@@ -16,8 +17,8 @@ struct loaded_place {
 
 /* Load what the journal's log has on disk. Clients are served meanwhile as far as they can be: with errors that say so.
  * Errors: what is wrong with the files; ERR_CANCELED  told to stop. */
-MUST_USE enum err loader_run(struct server *s, struct log_report *report, struct loaded_place *place,
-                             struct errmsg *m);
+MUST_USE enum err loader_run(struct server *s, const struct moment *until, struct log_report *report,
+                             struct loaded_place *place, struct errmsg *m);
 
 /* Load the RDB file at @path into @e, which is empty. Any thread that owns @e. */
 MUST_USE enum err loader_read_file(const char *path, struct engine *e, struct loaded_place *place, struct errmsg *m);

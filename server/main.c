@@ -10,7 +10,7 @@ static const struct subcommand {
     const char *name, *arguments, *summary;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"server", "[FILE] [--SETTING VALUE]...", "run a node", cli_server},
+    {"server", "[FILE] [--SETTING VALUE]...", "run a node, or restore an earlier state", cli_server},
     {"promote", "HOST:PORT [--force]", "make a replica the primary", cli_promote},
     {"status", "HOST:PORT...", "show nodes side by side", cli_status},
     {"check", "PATH [--fix | --dump]", "check a log, a snapshot or a whole directory", cli_check},

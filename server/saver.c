@@ -178,14 +178,18 @@ static void on_wake(uv_async_t *h)
 
 /* ---- Begin ---- */
 
+static const char *file_name(const struct server *s)
+{
+    return s->saver.file_name ? s->saver.file_name : config_text(s->config, SET_DBFILENAME);
+}
+
 static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
 {
     struct saver *v = &s->saver;
     assert(!v->running && !v->walk);
     journal_close_batch(s);
     const enum err e = kind == SAVER_BASE ? checkpoint_begin(s->journal.log, notify, s, &v->running, m)
-                                          : checkpoint_begin_file(NULL, config_text(s->config, SET_DBFILENAME),
-                                                                  notify, s, &v->running, m);
+                                          : checkpoint_begin_file(NULL, file_name(s), notify, s, &v->running, m);
     if (e) {
         v->running = NULL;
         result_of(v, kind)->failed = true;
@@ -243,6 +247,14 @@ enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m)
     const enum checkpoint_state state = checkpoint_wait(v->running, m);
     e = state == CHECKPOINT_DONE ? ERR_OK : ERR_IO;
     finish(s, state, m->text);
+    return e;
+}
+
+enum err saver_run_to(struct server *s, const char *name, struct errmsg *m)
+{
+    s->saver.file_name = name;
+    const enum err e = saver_run(s, SAVER_FILE, m);
+    s->saver.file_name = NULL;
     return e;
 }
 

@@ -36,6 +36,7 @@ struct saver {
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
     bool wanted[2];                    /* by kind: to begin when the running one has ended */
     bool for_nodes;                    /* a replica waits for the base */
+    const char *file_name;             /* instead of dbfilename; NULL: that */
     struct saver_result file, base;
     int64_t retry_ms; /* after a failure, the rules rest until then */
 };
@@ -50,6 +51,9 @@ void saver_start_for_nodes(struct server *s);
 
 /* Do it all now, without another turn of the loop. */
 MUST_USE enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m);
+
+/* The same to a file of another name in the directory. */
+MUST_USE enum err saver_run_to(struct server *s, const char *file_name, struct errmsg *m);
 
 /* Give up what runs; the old file stays. */
 void saver_abort(struct server *s);

@@ -14,6 +14,7 @@
 #include "server/commands/commands.h"
 #include "server/lifecycle.h"
 #include "server/loader.h"
+#include "server/restore.h"
 #include "server/version.h"
 
 enum { OWN_DESCRIPTORS = 64 }; /* log, links, listeners and the like */
@@ -178,7 +179,10 @@ static enum err load(struct server *s, struct errmsg *m)
 {
     struct log_report report;
     struct loaded_place place = {0};
-    enum err e = loader_run(s, &report, &place, m);
+    struct moment until;
+    enum err e = s->restore_until ? restore_check(s, &until, m) : ERR_OK;
+    if (!e) e = loader_run(s, s->restore_until ? &until : NULL, &report, &place, m);
+    if (!e && s->restore_until) e = restore_install(s, &report, m);
     /* Without a log of its own, the place in it that a snapshot stands for is where this node goes on. */
     if (!e && !config_number(s->config, SET_APPENDONLY) && !report.fresh && place.known && place.history.count) {
         e = log_install_base(s->journal.log, NULL, &place.position, &place.history, false, m);
@@ -221,13 +225,14 @@ static void stop(struct server *s, bool served)
     logger_close(s->logger);
 }
 
-int server_main(struct config *config, const char *config_path, const char *program)
+int server_main(struct config *config, const char *config_path, const char *program, const char *restore_until)
 {
     struct server *s = MEM_NEW(struct server);
     struct errmsg m = {{0}};
     s->config = config;
     s->config_path = config_path;
     s->program = program;
+    s->restore_until = restore_until;
     (void)signal(SIGPIPE, SIG_IGN);
     int code = 0;
     if (uv_loop_init(&s->loop) != 0) {

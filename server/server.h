@@ -28,10 +28,11 @@ struct lifecycle;
 struct server {
     uv_loop_t loop;
     struct config *config;
-    const char *config_path; /* absolute, or NULL */
-    const char *program;     /* absolute */
-    char dir[4096];          /* absolute, where all files are */
-    char run_id[41];         /* random hex, new with each start */
+    const char *config_path;   /* absolute, or NULL */
+    const char *program;       /* absolute */
+    const char *restore_until; /* NULL: the data is to be the newest */
+    char dir[4096];            /* absolute, where all files are */
+    char run_id[41];           /* random hex, new with each start */
 
     struct logger *logger;
     struct clock clock;
@@ -58,8 +59,9 @@ struct server {
     bool pidfile_written;
 };
 
-/* Start, run until told to stop, clean up; returns the exit code. Takes @config. @config_path may be NULL. */
-int server_main(struct config *config, const char *config_path, const char *program);
+/* Start, run until told to stop, clean up; returns the exit code. Takes @config. @config_path may be NULL, and so may
+ * @restore_until: the moment whose data the node is to begin with (restore.h). */
+int server_main(struct config *config, const char *config_path, const char *program, const char *restore_until);
 
 /* Ask to stop: everything answered is flushed and fsynced first. @save: write dbfilename before; @now: do not wait for
  * replicas; @force: stop even if what is to be saved cannot be. Clients with CLIENT_ASKED_STOP are told if it comes to

@@ -8,9 +8,15 @@
 #include "server/server.h"
 
 static const char usage[] =
-    "Usage: relevo server [FILE] [--SETTING VALUE]...\n"
+    "Usage: relevo server [FILE] [--restore-until MOMENT] [--SETTING VALUE]...\n"
     "\n"
-    "Runs a node with the settings of FILE (redis.conf's syntax) and of the command line, which wins.\n";
+    "Runs a node with the settings of FILE (redis.conf's syntax) and of the command line, which wins.\n"
+    "\n"
+    "--restore-until begins with the data of an earlier moment, in a new lineage: a time (2026-11-22T16:30:00Z, or "
+    "Unix\n"
+    "seconds) or a position in the log (epoch:offset, or @offset), as relevo check --dump shows them. The newer data "
+    "is kept\n"
+    "in a directory beside it, whose name says 'salvage'. checkpoint-keep says how far back that reaches.\n";
 
 static void show_settings(void)
 {
@@ -20,6 +26,20 @@ static void show_settings(void)
         (void)printf("  --%-28s %s%s%s%s\n", row->name, row->help, row->initial[0] ? " [" : "", row->initial,
                      row->initial[0] ? "]" : "");
     }
+}
+
+/* Take the option and its value out of the arguments. NULL: it is not there; empty: it has no value. */
+static const char *take_option(int *argc, char **argv, const char *name)
+{
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], name) != 0) continue;
+        const char *value = i + 1 < *argc ? argv[i + 1] : "";
+        const int taken = i + 1 < *argc ? 2 : 1;
+        *argc -= taken;
+        for (; i < *argc; i++) argv[i] = argv[i + taken];
+        return value;
+    }
+    return NULL;
 }
 
 int cli_server(int argc, char **argv)
@@ -45,6 +65,11 @@ int cli_server(int argc, char **argv)
         config_free(config);
         return cli_misuse(usage);
     }
+    const char *restore_until = take_option(&argc, argv, "--restore-until");
+    if (restore_until && !restore_until[0]) {
+        config_free(config);
+        return cli_misuse(usage);
+    }
     enum err e = path ? config_load_file(config, path, &m) : ERR_OK;
     if (!e) e = config_load_args(config, argc, argv, &m);
     if (e) {
@@ -53,5 +78,5 @@ int cli_server(int argc, char **argv)
     }
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n > 0 ? n : 0] = '\0';
-    return server_main(config, path, program);
+    return server_main(config, path, program, restore_until);
 }
