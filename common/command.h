@@ -5,7 +5,7 @@
  *             CMD_WRITE | CMD_FAST | CMD_DENYOOM, ACL_SORTEDSET, KEYS(KEY_RW | KEY_UPDATE, 1), zset_add)
  *
  * The syntax string is the source of the arity and of the arguments in COMMAND DOCS: lower case is a value, upper
- * case a literal word, [..] may be absent, {..} groups, | separates alternatives, + repeats.
+ * case a literal word, [..] may be absent, {..} groups, | separates alternatives, + repeats. common/syntax.h has the rest.
  *
  * Rows are static and constant; a command set is built from any number of them at start: the engine's (common/) and
  * the server's (server/), so that one look-up finds both. */
@@ -128,19 +128,28 @@ struct command {
     struct key_spec keys[COMMAND_MAX_KEY_SPECS];
     void (*run)(struct call *c);       /* NULL for a container of subcommands */
     const struct command *subcommands; /* ended by a row without a name */
-    const char *hints;                 /* COMMAND INFO's tips, separated by spaces, may be NULL */
+    /* Flags of the keys under KEY_VARIABLE_FLAGS, which depend on @argv; NULL: there is no such key. */
+    uint16_t (*key_flags)(const struct span *argv, size_t argc);
+    const char *hints; /* COMMAND INFO's tips, separated by spaces, may be NULL */
+    /* What changed since, beside the arguments whose versions the syntax tells: lines of a version, a space and a sentence.
+     * May be NULL. */
+    const char *history;
+    const char *deprecated,
+        *replaced_by; /* since which version others are preferred, and which; NULL: they are not */
+    bool internal;    /* for servers and their tests, not for applications */
 };
 
-/* Rows. A key specification is one of the macros above; several go through KEYS_TWO() or KEYS_THREE(). */
-#define COMMAND_HINTED(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, run_, hints_)      \
+/* Rows. A key specification is one of the macros above; several go through KEYS_TWO() or KEYS_THREE(). Behind the last
+ * argument other members may be set: COMMAND("SUBSTR", ..., string_getrange, .deprecated = "2.0.0"). */
+#define COMMAND_HINTED(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, run_, ...)         \
     {                                                                                                                \
         .name = (name_), .syntax = (syntax_), .summary = (summary_), .since = (since_), .complexity = (complexity_), \
-        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = (run_), .hints = (hints_)            \
+        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = (run_), .hints = __VA_ARGS__         \
     }
-#define COMMAND(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, run_)                     \
+#define COMMAND(name_, syntax_, summary_, since_, complexity_, flags_, categories_, keys_, ...)                      \
     {                                                                                                                \
         .name = (name_), .syntax = (syntax_), .summary = (summary_), .since = (since_), .complexity = (complexity_), \
-        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = (run_)                               \
+        .flags = (flags_), .categories = (categories_), .keys = {keys_}, .run = __VA_ARGS__                          \
     }
 #define COMMAND_CONTAINER(name_, summary_, since_, categories_, subcommands_)                                  \
     {                                                                                                          \

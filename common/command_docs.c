@@ -152,7 +152,7 @@ struct key_range command_key_range(const struct command_entry *e)
     return range;
 }
 
-/* Names of values that are no plain strings, wherever they stand. */
+/* Names of values that are no plain strings; where one is of another type, the syntax string says so. */
 static const char *value_type(struct span name)
 {
     static const struct {
@@ -179,15 +179,14 @@ static const char *value_type(struct span name)
         {"cursor", "integer"},
         {"db", "integer"},
         {"destination-db", "integer"},
+        {"client-id", "integer"},
         {"numreplicas", "integer"},
-        {"end", "integer"},
         {"bit", "integer"},
         {"len", "integer"},
+        {"limit", "integer"},
         {"ttl", "integer"},
         {"frequency", "integer"},
-        {"timeout", "double"},
         {"score", "double"},
-        {"weight", "double"},
         {"longitude", "double"},
         {"latitude", "double"},
         {"radius", "double"},
@@ -199,15 +198,16 @@ static const char *value_type(struct span name)
     return "string";
 }
 
-const char *argument_type(const struct syntax *argument)
+struct span argument_type(const struct syntax *argument)
 {
+    if (argument->type.p) return argument->type;
     switch (argument->kind) {
-    case SYNTAX_VALUE: return value_type(argument->text);
-    case SYNTAX_LITERAL: return "pure-token";
-    case SYNTAX_ONEOF: return "oneof";
+    case SYNTAX_VALUE: return span_str(value_type(argument->text));
+    case SYNTAX_LITERAL: return SPAN("pure-token");
+    case SYNTAX_ONEOF: return SPAN("oneof");
     case SYNTAX_BLOCK: break;
     }
-    return "block";
+    return SPAN("block");
 }
 
 static void add_lower(struct buf *to, struct span s)
@@ -217,9 +217,11 @@ static void add_lower(struct buf *to, struct span s)
 
 void argument_name(const struct syntax *argument, struct buf *to)
 {
-    if (argument->kind == SYNTAX_VALUE || argument->kind == SYNTAX_LITERAL) {
+    if (argument->name.p) {
+        buf_add_span(to, argument->name);
+    } else if (argument->text.p) {
         add_lower(to, argument->text);
-    } else if (argument->token.p) {
+    } else if (argument->token.p && argument->kind == SYNTAX_ONEOF) {
         add_lower(to, argument->token);
     } else {
         for (const struct syntax *n = argument->first; n; n = n->next) {
@@ -227,4 +229,87 @@ void argument_name(const struct syntax *argument, struct buf *to)
             argument_name(n, to);
         }
     }
+}
+
+/* ---- History ---- */
+
+/* "3.2.10" as a number that grows with the version; 0 for none. */
+static unsigned version_number(struct span version)
+{
+    unsigned sum = 0, part = 0;
+    for (size_t i = 0; i < version.n; i++) {
+        if (version.p[i] == '.') {
+            sum = sum * 1000 + part;
+            part = 0;
+        } else {
+            part = part * 10 + (unsigned)(version.p[i] - '0');
+        }
+    }
+    return version.p ? sum * 1000 + part : 0;
+}
+
+/* Make *@next the lower one of itself and @version, if that is above @above. */
+static void lower(struct span *next, struct span version, unsigned above)
+{
+    const unsigned n = version_number(version);
+    if (n > above && (!next->p || n < version_number(*next))) *next = version;
+}
+
+static void lowest_of_arguments(const struct syntax *list, unsigned above, struct span *next)
+{
+    for (const struct syntax *a = list; a; a = a->next) {
+        lower(next, a->since, above);
+        lowest_of_arguments(a->first, above, next);
+    }
+}
+
+/* Name the arguments that came with @version: by their literals, or by the name of a value. */
+static void add_arguments_of(const struct syntax *list, struct span version, struct buf *to)
+{
+    for (const struct syntax *a = list; a; a = a->next) {
+        const bool named = a->kind == SYNTAX_VALUE || a->kind == SYNTAX_LITERAL || a->token.p;
+        const bool here = span_eq(a->since, version);
+        if (here && named) {
+            buf_printf(to, "%s`", to->len ? ", " : "Accepts ");
+            buf_add_span(to, a->token.p ? a->token : a->text);
+            buf_add_char(to, '`');
+        }
+        for (const struct syntax *o = a->first; here && !named && o; o = o->next) {
+            struct syntax one = *o;
+            one.next = NULL;
+            one.since = version;
+            add_arguments_of(&one, version, to);
+        }
+        if (!here) add_arguments_of(a->first, version, to);
+    }
+}
+
+/* The version at the head of a line of a row's history. */
+static struct span line_version(const char *line) { return span_of(line, strcspn(line, " ")); }
+
+static const char *next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+    return end ? end + 1 : line + strlen(line);
+}
+
+bool command_history_next(const struct command_entry *e, const struct syntax *arguments, struct span *version,
+                          struct buf *text)
+{
+    const char *history = e->row->history ? e->row->history : "";
+    const unsigned above = version_number(*version);
+    struct span next = {NULL, 0};
+    for (const char *line = history; *line; line = next_line(line)) lower(&next, line_version(line), above);
+    lowest_of_arguments(arguments, above, &next);
+    if (!next.p) return false;
+    *version = next;
+    text->len = 0;
+    add_arguments_of(arguments, next, text);
+    if (text->len) buf_add_char(text, '.');
+    for (const char *line = history; *line; line = next_line(line)) {
+        if (!span_eq(line_version(line), next)) continue;
+        if (text->len) buf_add_char(text, ' ');
+        buf_add(text, line + next.n + 1, strcspn(line, "\n") - next.n - 1);
+    }
+    return true;
 }

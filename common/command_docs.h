@@ -28,4 +28,10 @@ size_t command_key_specs(const struct command_entry *e); /* how many of row->key
 
 /* Name and type ("key", "integer", "pure-token", "oneof" ...) of an argument in the tree of row->syntax. */
 void argument_name(const struct syntax *argument, struct buf *to);
-const char *argument_type(const struct syntax *argument);
+struct span argument_type(const struct syntax *argument);
+
+/* The history of a command, one version after the other: what the arguments (row->syntax, read) and row->history tell.
+ * *@version is empty (p is NULL) at first; each call makes it the next version, borrowed, and @text what that brought.
+ * False: there is no more. */
+bool command_history_next(const struct command_entry *e, const struct syntax *arguments, struct span *version,
+                          struct buf *text);

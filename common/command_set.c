@@ -168,12 +168,15 @@ bool command_arity_fits(const struct command_entry *e, size_t argc)
 }
 
 /* Index of the first argument that the spec's search leads to; 0 if there is none. A word without a place to begin at is
- * looked for everywhere. */
+ * looked for everywhere, and the last one counts. */
 static size_t spec_first(const struct key_spec *k, const struct span *argv, size_t argc)
 {
     if (!k->keyword) return (size_t)k->begin;
-    if (k->begin >= 0) {
-        for (size_t i = k->begin ? (size_t)k->begin : 2; i + 1 < argc; i++)
+    if (k->begin == 0) {
+        for (size_t i = argc - 1; i-- > 2;)
+            if (span_is(argv[i], k->keyword)) return i + 1;
+    } else if (k->begin > 0) {
+        for (size_t i = (size_t)k->begin; i + 1 < argc; i++)
             if (span_is(argv[i], k->keyword)) return i + 1;
     } else {
         for (size_t i = argc - (size_t)-k->begin; i >= 1 && i < argc; i--)
@@ -183,13 +186,15 @@ static size_t spec_first(const struct key_spec *k, const struct span *argv, size
 }
 
 /* The keys of one spec are argv[*first], argv[*first + step] ... argv[*last]. */
-static bool spec_range(const struct key_spec *k, const struct span *argv, size_t argc, size_t *first, size_t *last)
+static bool spec_range(const struct key_spec *k, const struct command_entry *e, const struct span *argv, size_t argc,
+                       size_t *first, size_t *last)
 {
     const size_t at = *first;
+    const int64_t least = e->flags & CMD_NO_MANDATORY_KEYS ? 0 : 1;
     if (k->counted) {
         int64_t n;
         const size_t count_at = at + (size_t)k->count_at;
-        if (count_at >= argc || !num_parse_i64(argv[count_at], &n) || n < 0 || n > (int64_t)argc) return false;
+        if (count_at >= argc || !num_parse_i64(argv[count_at], &n) || n < least || n > (int64_t)argc) return false;
         *first = at + (size_t)k->first_key;
         *last = *first + (size_t)n * (size_t)k->step - (size_t)k->step;
         return n == 0 || *last < argc;
@@ -198,6 +203,12 @@ static bool spec_range(const struct key_spec *k, const struct span *argv, size_t
     else if (k->limit) *last = at + (argc - at) / k->limit - (size_t)-k->last;
     else *last = argc - (size_t)-k->last;
     return *last < argc;
+}
+
+static uint16_t flags_of(const struct key_spec *k, const struct command_entry *e, const struct span *argv,
+                         size_t argc)
+{
+    return k->flags & KEY_VARIABLE_FLAGS ? e->row->key_flags(argv, argc) : k->flags;
 }
 
 long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to,
@@ -210,9 +221,9 @@ long command_keys(const struct command_entry *e, const struct span *argv, size_t
         if (k->begin == 0 && !k->keyword) continue;
         size_t first = spec_first(k, argv, argc), last;
         if (first == 0) continue;
-        if (!spec_range(k, argv, argc, &first, &last)) return -1;
+        if (!spec_range(k, e, argv, argc, &first, &last)) return -1;
         for (size_t at = first; at <= last && last < argc; at += (size_t)k->step, found++)
-            if ((size_t)found < room) to[found] = (struct key_ref){(uint32_t)at, k->flags};
+            if ((size_t)found < room) to[found] = (struct key_ref){(uint32_t)at, flags_of(k, e, argv, argc)};
     }
     return found;
 }

@@ -68,7 +68,7 @@
     X(REPL_TIMEOUT, "repl-timeout", NULL, NUMBER, "10", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Seconds of silence after which a link is given up.") \
     X(REPL_BACKLOG_SIZE, "repl-backlog-size", NULL, BYTES, "1mb", 16 * KB, INT64_MAX / 4, SETTING_FIXED, NULL, NULL, "Bytes of the log that are kept in memory for replicas.") \
     /* Encodings */ \
-    X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "128", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \
+    X(HASH_ENTRIES, "hash-max-listpack-entries", "hash-max-ziplist-entries", NUMBER, "512", 0, INT32_MAX, 0, NULL, NULL, "Largest small hash, in fields.") \
     X(HASH_VALUE, "hash-max-listpack-value", "hash-max-ziplist-value", BYTES, "64", 0, INT32_MAX, 0, NULL, NULL, "Longest field or value of a small hash.") \
     X(HLL_SPARSE, "hll-sparse-max-bytes", NULL, BYTES, "3000", 0, INT32_MAX, 0, NULL, NULL, "Longest HyperLogLog of the sparse form, in bytes.") \
     X(LIST_SIZE, "list-max-listpack-size", "list-max-ziplist-size", NUMBER, "-2", -5, INT32_MAX, 0, NULL, NULL, "Size of a list's nodes: elements, or -1 .. -5 for 4, 8, 16, 32, 64 KB.") \

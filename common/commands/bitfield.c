@@ -190,3 +190,12 @@ static void run(struct call *c, bool readonly)
 
 void bitfield_run(struct call *c) { run(c, false); }
 void bitfield_run_readonly(struct call *c) { run(c, true); }
+
+uint16_t bitfield_key_flags(const struct span *argv, size_t argc)
+{
+    for (size_t i = 2, words; i < argc; i += words) {
+        words = span_is(argv[i], "overflow") ? 2 : 3;
+        if (argc - i < words || (words == 3 && !span_is(argv[i], "get"))) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    }
+    return KEY_RO | KEY_ACCESS;
+}

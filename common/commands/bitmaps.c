@@ -249,14 +249,15 @@ static void bitop(struct call *c)
 }
 
 const struct command bitmap_commands[] = {
-    COMMAND("BITCOUNT", "key [start end [BYTE|BIT]]", "Count the bits of a string that are set.", "2.6.0",
-            "O(N) where N is the number of bytes", CMD_READONLY, ACL_BITMAP, KEYS(KEY_RO | KEY_ACCESS, 1), bitcount),
+    COMMAND("BITCOUNT", "key index=[start(integer) end(integer) index_unit=[BYTE|BIT]@7.0.0]",
+            "Count the bits of a string that are set.", "2.6.0", "O(N) where N is the number of bytes", CMD_READONLY,
+            ACL_BITMAP, KEYS(KEY_RO | KEY_ACCESS, 1), bitcount),
     COMMAND("BITFIELD",
-            "key [GET encoding offset|[OVERFLOW {WRAP|SAT|FAIL}] {SET encoding offset value|INCRBY encoding offset "
-            "increment}]+",
+            "key operation=[GET encoding offset|write={[OVERFLOW wrap_sat_fail={WRAP|SAT|FAIL}] write_operation={SET "
+            "encoding offset value(integer)|INCRBY encoding offset increment(integer)}}]+",
             "Read and write integers of any width at any bit of a string.", "3.2.0", "O(1) for each operation",
             CMD_WRITE | CMD_DENYOOM, ACL_BITMAP, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS, 1),
-            bitfield_run),
+            bitfield_run, .key_flags = bitfield_key_flags),
     COMMAND("BITFIELD_RO", "key [GET encoding offset]+", "Read integers of any width at any bit of a string.",
             "6.0.0", "O(1) for each operation", CMD_READONLY | CMD_FAST, ACL_BITMAP, KEYS(KEY_RO | KEY_ACCESS, 1),
             bitfield_run_readonly),
@@ -264,11 +265,12 @@ const struct command bitmap_commands[] = {
             "Combine strings bit by bit (AND, OR, XOR, or NOT of one) and store the result.", "2.6.0",
             "O(N) where N is the number of bytes of all strings", CMD_WRITE | CMD_DENYOOM, ACL_BITMAP,
             KEYS_TWO(KEYS(KEY_OW | KEY_UPDATE, 2), KEYS_RANGE(KEY_RO | KEY_ACCESS, 3, -1, 1)), bitop),
-    COMMAND("BITPOS", "key bit [start [end [BYTE|BIT]]]", "Find the first bit that is set, or is not.", "2.8.7",
-            "O(N) where N is the number of bytes", CMD_READONLY, ACL_BITMAP, KEYS(KEY_RO | KEY_ACCESS, 1), bitpos),
+    COMMAND("BITPOS", "key bit index=[start(integer) end_index=[end(integer) index_unit=[BYTE|BIT]@7.0.0]]",
+            "Find the first bit that is set, or is not.", "2.8.7", "O(N) where N is the number of bytes",
+            CMD_READONLY, ACL_BITMAP, KEYS(KEY_RO | KEY_ACCESS, 1), bitpos),
     COMMAND("GETBIT", "key offset", "Read one bit of a string.", "2.2.0", "O(1)", CMD_READONLY | CMD_FAST, ACL_BITMAP,
             KEYS(KEY_RO | KEY_ACCESS, 1), getbit),
-    COMMAND("SETBIT", "key offset value", "Write one bit of a string, which grows as needed.", "2.2.0", "O(1)",
-            CMD_WRITE | CMD_DENYOOM, ACL_BITMAP, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), setbit),
+    COMMAND("SETBIT", "key offset value(integer)", "Write one bit of a string, which grows as needed.", "2.2.0",
+            "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_BITMAP, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), setbit),
     COMMANDS_END,
 };

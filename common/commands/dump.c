@@ -162,7 +162,8 @@ static void restore(struct call *c)
     buf_free(&string);
 }
 
-#define RESTORE_SYNTAX  "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]"
+#define RESTORE_SYNTAX \
+    "key ttl serialized-value [REPLACE]@3.0.0 [ABSTTL]@5.0.0 [IDLETIME seconds]@5.0.0 [FREQ frequency]@5.0.0"
 #define RESTORE_SUMMARY "Make a key of what DUMP gave."
 #define RESTORE_COST    "O(N) where N is the size of the value, O(N*log N) for a sorted set"
 #define RESTORE_GROUPS  (ACL_KEYSPACE | ACL_DANGEROUS)
@@ -174,6 +175,6 @@ const struct command dump_commands[] = {
             RESTORE_GROUPS, KEYS(KEY_OW | KEY_UPDATE, 1), restore),
     COMMAND("RESTORE-ASKING", RESTORE_SYNTAX, "As RESTORE, within a cluster.", "3.0.0", RESTORE_COST,
             CMD_WRITE | CMD_DENYOOM | CMD_ASKING, RESTORE_GROUPS | GROUP_SERVER, KEYS(KEY_OW | KEY_UPDATE, 1),
-            restore),
+            restore, .internal = true),
     COMMANDS_END,
 };

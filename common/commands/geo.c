@@ -163,12 +163,15 @@ static void geopos(struct call *c)
 
 /* --- Rows -------------------------------------------------------------------------------------------------------- */
 
-#define UNIT   "{M|KM|FT|MI}"
+#define UNIT   "unit={M|KM|FT|MI}"
 #define COST   "O(N+log(M)) where N is the number of members around the shape and M that of all members"
-#define SHOWN  "[WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC|DESC]"
+#define SHOWN  "[WITHCOORD] [WITHDIST] [WITHHASH]"
+#define SOME   "count=[{COUNT count} [ANY]]"
+#define SOME_6 "count=[{COUNT count} [ANY]@6.2.0]"
+#define ORDER  "order=[ASC|DESC]"
 #define STORED "[STORE key] [STOREDIST key]"
-#define FROM   "{FROMMEMBER member|FROMLONLAT longitude latitude}"
-#define BY     "{BYRADIUS radius " UNIT "|BYBOX width height " UNIT "}"
+#define FROM   "from={FROMMEMBER member|FROMLONLAT longitude latitude}"
+#define BY     "by={circle={{BYRADIUS radius} " UNIT "}|box={{BYBOX width} height " UNIT "}}"
 
 #define SOURCE KEYS(KEY_RO | KEY_ACCESS, 1)
 #define SOURCE_AND_STORES(from_)                                              \
@@ -176,31 +179,39 @@ static void geopos(struct call *c)
                KEYS_AFTER(KEY_OW | KEY_UPDATE, "STOREDIST", from_, 0, 0))
 
 const struct command geo_commands[] = {
-    COMMAND("GEOADD", "key [NX|XX] [CH] {longitude latitude member}+", "Add places to a sorted set, or move them.",
-            "3.2.0", "O(log N) for each place", CMD_WRITE | CMD_DENYOOM, ACL_GEO, KEYS(KEY_RW | KEY_UPDATE, 1),
-            geoadd),
-    COMMAND("GEODIST", "key member1 member2 [M|KM|FT|MI]", "The distance between two places.", "3.2.0", "O(1)",
+    COMMAND("GEOADD", "key condition=[NX|XX]@6.2.0 [change=CH]@6.2.0 {longitude latitude member}+",
+            "Add places to a sorted set, or move them.", "3.2.0", "O(log N) for each place", CMD_WRITE | CMD_DENYOOM,
+            ACL_GEO, KEYS(KEY_RW | KEY_UPDATE, 1), geoadd),
+    COMMAND("GEODIST", "key member1 member2 unit=[M|KM|FT|MI]", "The distance between two places.", "3.2.0", "O(1)",
             CMD_READONLY, ACL_GEO, SOURCE, geodist),
-    COMMAND("GEOHASH", "key [member+]", "The geohashes of places as texts of eleven letters.", "3.2.0",
+    COMMAND("GEOHASH", "key member*", "The geohashes of places as texts of eleven letters.", "3.2.0",
             "O(1) for each member", CMD_READONLY, ACL_GEO, SOURCE, geohash),
-    COMMAND("GEOPOS", "key [member+]", "Longitude and latitude of places.", "3.2.0", "O(1) for each member",
+    COMMAND("GEOPOS", "key member*", "Longitude and latitude of places.", "3.2.0", "O(1) for each member",
             CMD_READONLY, ACL_GEO, SOURCE, geopos),
-    COMMAND("GEORADIUS", "key longitude latitude radius " UNIT " " SHOWN " " STORED,
+    COMMAND("GEORADIUS", "key longitude latitude radius " UNIT " " SHOWN " " SOME_6 " " ORDER " " STORED,
             "Find the places within a distance of a point; GEOSEARCH does it too.", "3.2.0", COST,
-            CMD_WRITE | CMD_DENYOOM, ACL_GEO, SOURCE_AND_STORES(6), geo_search_radius),
-    COMMAND("GEORADIUSBYMEMBER", "key member radius " UNIT " " SHOWN " " STORED,
+            CMD_WRITE | CMD_DENYOOM, ACL_GEO, SOURCE_AND_STORES(6), geo_search_radius, .deprecated = "6.2.0",
+            .replaced_by = "`GEOSEARCH` or `GEOSEARCHSTORE`, given `BYRADIUS`",
+            .history = "7.0.0 Units may be upper case."),
+    COMMAND("GEORADIUSBYMEMBER", "key member radius " UNIT " " SHOWN " " SOME " " ORDER " " STORED,
             "Find the places within a distance of another; GEOSEARCH does it too.", "3.2.0", COST,
-            CMD_WRITE | CMD_DENYOOM, ACL_GEO, SOURCE_AND_STORES(5), geo_search_radius_by_member),
-    COMMAND("GEORADIUSBYMEMBER_RO", "key member radius " UNIT " " SHOWN,
+            CMD_WRITE | CMD_DENYOOM, ACL_GEO, SOURCE_AND_STORES(5), geo_search_radius_by_member,
+            .deprecated = "6.2.0",
+            .replaced_by = "`GEOSEARCH` or `GEOSEARCHSTORE`, given `BYRADIUS` and `FROMMEMBER`",
+            .history = "7.0.0 Units may be upper case."),
+    COMMAND("GEORADIUSBYMEMBER_RO", "key member radius " UNIT " " SHOWN " " SOME " " ORDER,
             "Find the places within a distance of another, without storing them.", "3.2.10", COST, CMD_READONLY,
-            ACL_GEO, SOURCE, geo_search_radius_by_member_ro),
-    COMMAND("GEORADIUS_RO", "key longitude latitude radius " UNIT " " SHOWN,
+            ACL_GEO, SOURCE, geo_search_radius_by_member_ro, .deprecated = "6.2.0",
+            .replaced_by = "`GEOSEARCH`, given `BYRADIUS` and `FROMMEMBER`"),
+    COMMAND("GEORADIUS_RO", "key longitude latitude radius " UNIT " " SHOWN " " SOME_6 " " ORDER,
             "Find the places within a distance of a point, without storing them.", "3.2.10", COST, CMD_READONLY,
-            ACL_GEO, SOURCE, geo_search_radius_ro),
-    COMMAND("GEOSEARCH", "key " FROM " " BY " [ASC|DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
-            "Find the places in a circle or a box.", "6.2.0", COST, CMD_READONLY, ACL_GEO, SOURCE, geo_search),
-    COMMAND("GEOSEARCHSTORE", "destination source " FROM " " BY " [ASC|DESC] [COUNT count [ANY]] [STOREDIST]",
+            ACL_GEO, SOURCE, geo_search_radius_ro, .deprecated = "6.2.0",
+            .replaced_by = "`GEOSEARCH`, given `BYRADIUS`"),
+    COMMAND("GEOSEARCH", "key " FROM " " BY " " ORDER " " SOME " " SHOWN, "Find the places in a circle or a box.",
+            "6.2.0", COST, CMD_READONLY, ACL_GEO, SOURCE, geo_search, .history = "7.0.0 Units may be upper case."),
+    COMMAND("GEOSEARCHSTORE", "destination source " FROM " " BY " " ORDER " " SOME " [STOREDIST]",
             "Find the places in a circle or a box, and store them.", "6.2.0", COST, CMD_WRITE | CMD_DENYOOM, ACL_GEO,
-            KEYS_TWO(KEYS(KEY_OW | KEY_UPDATE, 1), KEYS(KEY_RO | KEY_ACCESS, 2)), geo_search_store),
+            KEYS_TWO(KEYS(KEY_OW | KEY_UPDATE, 1), KEYS(KEY_RO | KEY_ACCESS, 2)), geo_search_store,
+            .history = "7.0.0 Units may be upper case."),
     COMMANDS_END,
 };

@@ -386,7 +386,7 @@ static void sort(struct call *c) { run(c, true); }
 static void sort_ro(struct call *c) { run(c, false); }
 
 #define COST     "O(N+M*log(M)) where N is the number of elements and M that of those that are given"
-#define OPTIONS  "[BY pattern] [LIMIT offset count] [GET pattern]+ [ASC|DESC] [ALPHA]"
+#define OPTIONS  "[BY pattern(#1)] [LIMIT offset count] [GET pattern(#1)]+ order=[ASC|DESC] [sorting=ALPHA]"
 #define GROUPS   (ACL_SET | ACL_SORTEDSET | ACL_LIST | ACL_DANGEROUS | GROUP_GENERIC)
 #define SOURCE   KEYS(KEY_RO | KEY_ACCESS, 1)
 #define PATTERNS KEYS_UNKNOWN(KEY_RO | KEY_ACCESS)

@@ -146,18 +146,21 @@ static void group_help(struct call *c)
 }
 
 const struct command stream_group_commands[] = {
-    COMMAND("XGROUP|CREATE", "key group {id|$} [MKSTREAM] [ENTRIESREAD entries-read]", "Make a group of consumers.",
-            "5.0.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_STREAM, KEYS(KEY_RW | KEY_INSERT, 2), create),
-    COMMAND("XGROUP|CREATECONSUMER", "key group consumer", "Add a consumer to a group.", "6.2.0", "O(1)",
+    COMMAND("XGROUP|CREATE", "key groupname id={id|new_id=$} [MKSTREAM] [ENTRIESREAD entries_read(integer)]",
+            "Make a group of consumers.", "5.0.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_STREAM,
+            KEYS(KEY_RW | KEY_INSERT, 2), create, .history = "7.0.0 Accepts `ENTRIESREAD`."),
+    COMMAND("XGROUP|CREATECONSUMER", "key groupname consumername", "Add a consumer to a group.", "6.2.0", "O(1)",
             CMD_WRITE | CMD_DENYOOM, ACL_STREAM, KEYS(KEY_RW | KEY_INSERT, 2), create_consumer),
-    COMMAND("XGROUP|DELCONSUMER", "key group consumer", "Remove a consumer with what is pending for it.", "5.0.0",
-            "O(N) for N pending entries", CMD_WRITE, ACL_STREAM, KEYS(KEY_RW | KEY_DELETE, 2), delete_consumer),
-    COMMAND("XGROUP|DESTROY", "key group", "Remove a group.", "5.0.0", "O(N) for N pending entries", CMD_WRITE,
+    COMMAND("XGROUP|DELCONSUMER", "key groupname consumername", "Remove a consumer with what is pending for it.",
+            "5.0.0", "O(N) for N pending entries", CMD_WRITE, ACL_STREAM, KEYS(KEY_RW | KEY_DELETE, 2),
+            delete_consumer),
+    COMMAND("XGROUP|DESTROY", "key groupname", "Remove a group.", "5.0.0", "O(N) for N pending entries", CMD_WRITE,
             ACL_STREAM, KEYS(KEY_RW | KEY_DELETE, 2), destroy),
     COMMAND("XGROUP|HELP", "", "What the subcommands do.", "5.0.0", "O(1)", CMD_LOADING | CMD_STALE, ACL_STREAM,
             NO_KEYS, group_help),
-    COMMAND("XGROUP|SETID", "key group {id|$} [ENTRIESREAD entries-read]", "Let a group go on from behind an ID.",
-            "5.0.0", "O(1)", CMD_WRITE, ACL_STREAM, KEYS(KEY_RW | KEY_UPDATE, 2), set_id),
+    COMMAND("XGROUP|SETID", "key groupname id={id|new_id=$} [ENTRIESREAD entries_read(integer)]",
+            "Let a group go on from behind an ID.", "5.0.0", "O(1)", CMD_WRITE, ACL_STREAM,
+            KEYS(KEY_RW | KEY_UPDATE, 2), set_id, .history = "7.0.0 Accepts `ENTRIESREAD`."),
     COMMANDS_END,
 };
 

@@ -219,14 +219,17 @@ static void info_help(struct call *c)
 }
 
 const struct command stream_info_commands[] = {
-    COMMAND_HINTED("XINFO|CONSUMERS", "key group", "The consumers of a group.", "5.0.0", "O(N) for N consumers",
+    COMMAND_HINTED("XINFO|CONSUMERS", "key groupname", "The consumers of a group.", "5.0.0", "O(N) for N consumers",
                    CMD_READONLY, ACL_STREAM, KEYS(KEY_RO | KEY_ACCESS, 2), info_consumers, "nondeterministic_output"),
     COMMAND("XINFO|GROUPS", "key", "The groups that read a stream.", "5.0.0", "O(N) for N groups", CMD_READONLY,
-            ACL_STREAM, KEYS(KEY_RO | KEY_ACCESS, 2), info_groups),
+            ACL_STREAM, KEYS(KEY_RO | KEY_ACCESS, 2), info_groups,
+            .history = "7.0.0 Tells `entries-read` and `lag`."),
     COMMAND("XINFO|HELP", "", "What the subcommands do.", "5.0.0", "O(1)", CMD_LOADING | CMD_STALE, ACL_STREAM,
             NO_KEYS, info_help),
-    COMMAND("XINFO|STREAM", "key [FULL [COUNT count]]", "What a stream consists of.", "5.0.0",
+    COMMAND("XINFO|STREAM", "key full=[FULL [COUNT count]]", "What a stream consists of.", "5.0.0",
             "O(1), and O(N) for N entries in full", CMD_READONLY, ACL_STREAM, KEYS(KEY_RO | KEY_ACCESS, 2),
-            info_stream),
+            info_stream,
+            .history = "6.0.0 Accepts `FULL`.\n7.0.0 Tells how far groups have read, and what the stream remembers "
+                       "of its past."),
     COMMANDS_END,
 };

@@ -83,6 +83,14 @@ static void put_with_time(struct call *c, struct span key, struct span string, i
     call_changed(c, EVENT_GENERIC, "expire", key, 0);
 }
 
+/* SET reads its key only to answer what was there. */
+static uint16_t set_key_flags(const struct span *argv, size_t argc)
+{
+    for (size_t i = 3; i < argc; i++)
+        if (span_is(argv[i], "get")) return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return KEY_OW | KEY_UPDATE;
+}
+
 static void put_plain(struct call *c, struct span key, struct span string, int64_t expiry)
 {
     call_put(c, key, &(struct value){.type = TYPE_STRING, .string = string}, expiry);
@@ -246,8 +254,6 @@ static void strlen_(struct call *c)
     reply_int(c->reply, e ? (int64_t)entry_string(e, scratch).n : 0);
 }
 
-#define TIMES "EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds"
-
 const struct command string_commands[] = {
     COMMAND("APPEND", "key value", "Put bytes behind a string; a key that does not exist is made.", "2.0.0",
             "O(1), amortized over a run of small appends", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING,
@@ -261,22 +267,27 @@ const struct command string_commands[] = {
             KEYS(KEY_RO | KEY_ACCESS, 1), get),
     COMMAND("GETDEL", "key", "Read a string and remove its key.", "6.2.0", "O(1)", CMD_WRITE | CMD_FAST, ACL_STRING,
             KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), getdel),
-    COMMAND("GETEX", "key [" TIMES "|PERSIST]", "Read a string and set or clear the expiry time of its key.", "6.2.0",
-            "O(1)", CMD_WRITE | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), getex),
-    COMMAND("GETRANGE", "key start end", "Read a part of a string, from one offset up to and with another.", "2.4.0",
+    COMMAND("GETEX",
+            "key expiration=[EX seconds|PX milliseconds|EXAT unix-time-seconds|PXAT unix-time-milliseconds|PERSIST]",
+            "Read a string and set or clear the expiry time of its key.", "6.2.0", "O(1)", CMD_WRITE | CMD_FAST,
+            ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), getex),
+    COMMAND("GETRANGE", "key start(integer) end(integer)",
+            "Read a part of a string, from one offset up to and with another.", "2.4.0",
             "O(N) where N is the length of the part", CMD_READONLY, ACL_STRING, KEYS(KEY_RO | KEY_ACCESS, 1),
             string_getrange),
     COMMAND("GETSET", "key value", "Read a string and overwrite it.", "1.0.0", "O(1)",
-            CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), getset),
+            CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), getset,
+            .deprecated = "6.2.0", .replaced_by = "`SET`, given `GET`"),
     COMMAND("INCR", "key", "Add one to an integer; a key that does not exist counts as 0.", "1.0.0", "O(1)",
             CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), string_incr),
-    COMMAND("INCRBY", "key increment", "Add a number to an integer; a key that does not exist counts as 0.", "1.0.0",
-            "O(1)", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1),
-            string_incrby),
-    COMMAND("INCRBYFLOAT", "key increment", "Add a fraction to a number; a key that does not exist counts as 0.",
-            "2.6.0", "O(1)", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING,
-            KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), string_incrbyfloat),
-    COMMAND("LCS", "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]",
+    COMMAND("INCRBY", "key increment(integer)", "Add a number to an integer; a key that does not exist counts as 0.",
+            "1.0.0", "O(1)", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING,
+            KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), string_incrby),
+    COMMAND("INCRBYFLOAT", "key increment(double)",
+            "Add a fraction to a number; a key that does not exist counts as 0.", "2.6.0", "O(1)",
+            CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_STRING, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1),
+            string_incrbyfloat),
+    COMMAND("LCS", "key1 key2(#0) [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]",
             "Find the longest common subsequence of two strings.", "7.0.0",
             "O(N*M) where N and M are the lengths of the strings", CMD_READONLY, ACL_STRING,
             KEYS_RANGE(KEY_RO | KEY_ACCESS, 1, 1, 1), string_lcs),
@@ -293,9 +304,12 @@ const struct command string_commands[] = {
                    "request_policy:multi_shard response_policy:agg_min"),
     COMMAND("PSETEX", "key milliseconds value", "Write a string that expires after some milliseconds.", "2.6.0",
             "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_STRING, KEYS(KEY_OW | KEY_UPDATE, 1), psetex),
-    COMMAND("SET", "key value [NX|XX] [GET] [" TIMES "|KEEPTTL]", "Write a string; what the key held before is gone.",
-            "1.0.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_STRING,
-            KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS, 1), set),
+    COMMAND("SET",
+            "key value condition=[NX|XX]@2.6.12 [GET]@6.2.0 expiration=[EX seconds@2.6.12|PX "
+            "milliseconds@2.6.12|EXAT unix-time-seconds@6.2.0|PXAT unix-time-milliseconds@6.2.0|KEEPTTL@6.0.0]",
+            "Write a string; what the key held before is gone.", "1.0.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_STRING,
+            KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS, 1), set, .key_flags = set_key_flags,
+            .history = "7.0.0 `NX` and `GET` go together."),
     COMMAND("SETEX", "key seconds value", "Write a string that expires after some seconds.", "2.0.0", "O(1)",
             CMD_WRITE | CMD_DENYOOM, ACL_STRING, KEYS(KEY_OW | KEY_UPDATE, 1), setex),
     COMMAND("SETNX", "key value", "Write a string, if the key does not exist.", "1.0.0", "O(1)",
@@ -306,7 +320,8 @@ const struct command string_commands[] = {
             KEYS(KEY_RW | KEY_UPDATE, 1), string_setrange),
     COMMAND("STRLEN", "key", "Length of a string in bytes.", "2.2.0", "O(1)", CMD_READONLY | CMD_FAST, ACL_STRING,
             KEYS(KEY_RO, 1), strlen_),
-    COMMAND("SUBSTR", "key start end", "Old name of GETRANGE.", "1.0.0", "O(N) where N is the length of the part",
-            CMD_READONLY, ACL_STRING, KEYS(KEY_RO | KEY_ACCESS, 1), string_getrange),
+    COMMAND("SUBSTR", "key start(integer) end(integer)", "Old name of GETRANGE.", "1.0.0",
+            "O(N) where N is the length of the part", CMD_READONLY, ACL_STRING, KEYS(KEY_RO | KEY_ACCESS, 1),
+            string_getrange, .deprecated = "2.0.0", .replaced_by = "`GETRANGE`"),
     COMMANDS_END,
 };

@@ -36,6 +36,7 @@ void introspection_info(struct call *c);
 void introspection_docs(struct call *c);
 void introspection_list(struct call *c);
 void introspection_getkeys(struct call *c);
+void introspection_getkeysandflags(struct call *c);
 void introspection_help(struct call *c); /* HELP of any container, out of its rows */
 
 /* persistence.c */

@@ -1,7 +1,5 @@
 /* Commands about commands. What they say is derived from the rows by common/command_docs.h; here it is laid out as
  * clients expect it. */
-#include <stdio.h>
-
 #include "common/command_docs.h"
 #include "server/client.h"
 #include "server/commands/commands.h"
@@ -75,44 +73,74 @@ void introspection_list(struct call *c)
     reply_end_set(c->reply, mark, n);
 }
 
-void introspection_getkeys(struct call *c)
+enum { KEYS_ROOM = 1024 };
+
+/* The keys of the command that stands behind COMMAND GETKEYS; false: an error was replied. */
+static bool find_keys(struct call *c, struct key_ref *keys, size_t *count)
 {
-    enum { ROOM = 1024 };
     const struct span *argv = c->argv + 2;
     const size_t argc = c->argc - 2;
     const struct command_entry *e = command_find(commands_of(c), argv[0], argc > 1 ? argv[1] : SPAN(""));
-    struct key_ref keys[ROOM];
     long n = 0;
     const char *why = NULL;
-    if (!e) why = "ERR Invalid command specified";
+    if (!e || (e->sub_count && argc > 1 && !e->row->run)) why = "ERR Invalid command specified";
     else if (!e->row->keys[0].flags) why = "ERR The command has no key arguments";
     else if (!command_arity_fits(e, argc)) why = "ERR Invalid number of arguments specified for command";
-    else if ((n = command_keys(e, argv, argc, keys, ROOM)) < 0 || n > ROOM)
+    else if ((n = command_keys(e, argv, argc, keys, KEYS_ROOM)) < 0 || n > KEYS_ROOM ||
+             (n == 0 && !(e->flags & CMD_NO_MANDATORY_KEYS)))
         why = "ERR Invalid arguments specified for command";
-    else if (n == 0 && !(e->flags & CMD_NO_MANDATORY_KEYS)) why = "ERR The command has no key arguments";
-    if (why) {
-        reply_error(c->reply, "%s", why);
-        return;
+    if (why) reply_error(c->reply, "%s", why);
+    *count = why ? 0 : (size_t)n;
+    return !why;
+}
+
+void introspection_getkeys(struct call *c)
+{
+    struct key_ref keys[KEYS_ROOM];
+    size_t n;
+    if (!find_keys(c, keys, &n)) return;
+    reply_array(c->reply, n);
+    for (size_t i = 0; i < n; i++) reply_bulk(c->reply, c->argv[2 + keys[i].index]);
+}
+
+void introspection_getkeysandflags(struct call *c)
+{
+    struct key_ref keys[KEYS_ROOM];
+    size_t n;
+    if (!find_keys(c, keys, &n)) return;
+    reply_array(c->reply, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct words flags = key_flag_words(keys[i].flags);
+        reply_array(c->reply, 2);
+        reply_bulk(c->reply, c->argv[2 + keys[i].index]);
+        reply_words(c->reply, &flags);
     }
-    reply_array(c->reply, (size_t)n);
-    for (long i = 0; i < n; i++) reply_bulk(c->reply, argv[keys[i].index]);
+}
+
+/* One line of help; @line is used up. */
+static void reply_line(struct reply *r, struct buf *line)
+{
+    buf_add_char(line, '\0');
+    reply_simple(r, line->p);
+    line->len = 0;
 }
 
 void introspection_help(struct call *c)
 {
     const struct command_entry *container = c->command->parent;
-    char line[512];
+    struct buf line = {0};
     reply_array(c->reply, 2 * container->sub_count + 1);
-    (void)snprintf(line, sizeof line, "%s subcommands:", container->row->name);
-    reply_simple(c->reply, line);
+    buf_printf(&line, "%s subcommands:", container->row->name);
+    reply_line(c->reply, &line);
     for (size_t i = 0; i < container->sub_count; i++) {
         const struct command *row = container->subs[i]->row;
-        (void)snprintf(line, sizeof line, "%s%s%s", strchr(row->name, '|') + 1, row->syntax[0] ? " " : "",
-                       row->syntax);
-        reply_simple(c->reply, line);
-        (void)snprintf(line, sizeof line, "    %s", row->summary);
-        reply_simple(c->reply, line);
+        buf_printf(&line, "%s%s", strchr(row->name, '|') + 1, row->syntax[0] ? " " : "");
+        syntax_plain(row->syntax, &line);
+        reply_line(c->reply, &line);
+        buf_printf(&line, "    %s", row->summary);
+        reply_line(c->reply, &line);
     }
+    buf_free(&line);
 }
 
 /* ---- INFO ---- */
@@ -230,27 +258,28 @@ void introspection_info(struct call *c)
 
 /* ---- DOCS ---- */
 
-static void reply_arguments(struct reply *r, const struct syntax *list, const struct command_entry *e, size_t *keys);
-
-static void reply_argument(struct reply *r, const struct syntax *a, const struct command_entry *e, size_t *keys)
+static void reply_pair(struct reply *r, const char *name, struct span value)
 {
-    struct buf name = {0};
-    const char *type = argument_type(a);
-    const size_t mark = reply_begin(r), specs = command_key_specs(e);
-    size_t pairs = 2;
-    argument_name(a, &name);
-    reply_text(r, "name");
-    reply_bulk(r, buf_span(&name));
-    reply_text(r, "type");
-    reply_text(r, type);
-    if (strcmp(type, "key") == 0 && specs) {
-        reply_text(r, "key_spec_index");
-        reply_int(r, (int64_t)(*keys < specs ? (*keys)++ : specs - 1));
+    reply_text(r, name);
+    reply_bulk(r, value);
+}
+
+static void reply_arguments(struct reply *r, const struct syntax *list, int *keys);
+
+/* What an argument has of token, versions and flags; how many pairs that are. */
+static size_t reply_argument_options(struct reply *r, const struct syntax *a)
+{
+    size_t pairs = 0;
+    if (a->token.p || a->kind == SYNTAX_LITERAL) {
+        reply_pair(r, "token", a->token.p ? a->token : a->text);
         pairs++;
     }
-    if (a->token.p || a->kind == SYNTAX_LITERAL) {
-        reply_text(r, "token");
-        reply_bulk(r, a->token.p ? a->token : a->text);
+    if (a->since.p) {
+        reply_pair(r, "since", a->since);
+        pairs++;
+    }
+    if (a->deprecated.p) {
+        reply_pair(r, "deprecated_since", a->deprecated);
         pairs++;
     }
     if (a->optional || a->repeated) {
@@ -261,49 +290,106 @@ static void reply_argument(struct reply *r, const struct syntax *a, const struct
         if (a->repeated && a->token_repeated) reply_simple(r, "multiple_token");
         pairs++;
     }
+    return pairs;
+}
+
+/* Keys take the key specifications in their order, but for those that the syntax gives one. */
+static void reply_argument(struct reply *r, const struct syntax *a, int *keys)
+{
+    struct buf name = {0};
+    const struct span type = argument_type(a);
+    const size_t mark = reply_begin(r);
+    size_t pairs = 2;
+    argument_name(a, &name);
+    reply_pair(r, "name", buf_span(&name));
+    reply_pair(r, "type", type);
+    buf_free(&name);
+    if (span_is(type, "key") || a->key_spec >= 0) {
+        if (a->key_spec >= 0) *keys = a->key_spec;
+        reply_text(r, "key_spec_index");
+        reply_int(r, (*keys)++);
+        pairs++;
+    }
+    pairs += reply_argument_options(r, a);
     if (a->kind == SYNTAX_ONEOF || a->kind == SYNTAX_BLOCK) {
         reply_text(r, "arguments");
-        reply_arguments(r, a->first, e, keys);
+        reply_arguments(r, a->first, keys);
         pairs++;
     }
     reply_end_map(r, mark, pairs);
-    buf_free(&name);
 }
 
-static void reply_arguments(struct reply *r, const struct syntax *list, const struct command_entry *e, size_t *keys)
+static void reply_arguments(struct reply *r, const struct syntax *list, int *keys)
 {
     size_t n = 0;
     for (const struct syntax *a = list; a; a = a->next) n++;
     reply_array(r, n);
-    for (const struct syntax *a = list; a; a = a->next) reply_argument(r, a, e, keys);
+    for (const struct syntax *a = list; a; a = a->next) reply_argument(r, a, keys);
+}
+
+/* What is to be said of a command's past; how many pairs that are. */
+static size_t reply_past(struct reply *r, const struct command_entry *e, const struct syntax *arguments)
+{
+    const struct command *row = e->row;
+    struct span version = {NULL, 0};
+    struct buf text = {0};
+    size_t pairs = 0, notes = 0;
+    if (row->internal || row->deprecated) {
+        reply_text(r, "doc_flags");
+        reply_set(r, (size_t)row->internal + (row->deprecated != NULL));
+        if (row->deprecated) reply_simple(r, "deprecated");
+        if (row->internal) reply_simple(r, "syscmd");
+        pairs++;
+    }
+    if (row->deprecated) {
+        reply_pair(r, "deprecated_since", span_str(row->deprecated));
+        reply_pair(r, "replaced_by", span_str(row->replaced_by));
+        pairs += 2;
+    }
+    while (command_history_next(e, arguments, &version, &text)) notes++;
+    if (notes) {
+        reply_text(r, "history");
+        reply_set(r, notes);
+        for (version = (struct span){NULL, 0}; command_history_next(e, arguments, &version, &text);) {
+            reply_array(r, 2);
+            reply_bulk(r, version);
+            reply_bulk(r, buf_span(&text));
+        }
+        pairs++;
+    }
+    buf_free(&text);
+    return pairs;
 }
 
 static void reply_docs(struct reply *r, const struct command_entry *e)
 {
-    const struct {
-        const char *name, *text;
-    } lines[] = {{"summary", e->row->summary},
-                 {"since", e->row->since},
-                 {"group", command_group(e)},
-                 {"complexity", e->row->complexity}};
-    struct syntax *arguments = e->sub_count ? NULL : syntax_parse(e->row->syntax);
+    const struct command *row = e->row;
+    struct syntax *arguments = e->sub_count ? NULL : syntax_parse(row->syntax);
     reply_text(r, e->name);
-    reply_map(r, (size_t)4 + (arguments ? 1 : 0) + (e->sub_count ? 1 : 0));
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        reply_text(r, lines[i].name);
-        reply_text(r, lines[i].text);
+    const size_t mark = reply_begin(r);
+    size_t pairs = 3;
+    reply_pair(r, "summary", span_str(row->summary));
+    reply_pair(r, "since", span_str(row->since));
+    reply_pair(r, "group", span_str(command_group(e)));
+    if (row->complexity) {
+        reply_pair(r, "complexity", span_str(row->complexity));
+        pairs++;
     }
+    pairs += reply_past(r, e, arguments);
     if (arguments) {
-        size_t keys = 0;
+        int keys = 0;
         reply_text(r, "arguments");
-        reply_arguments(r, arguments, e, &keys);
+        reply_arguments(r, arguments, &keys);
+        pairs++;
         syntax_free(arguments);
     }
     if (e->sub_count) {
         reply_text(r, "subcommands");
         reply_map(r, e->sub_count);
         for (size_t i = 0; i < e->sub_count; i++) reply_docs(r, e->subs[i]);
+        pairs++;
     }
+    reply_end_map(r, mark, pairs);
 }
 
 void introspection_docs(struct call *c)

@@ -13,6 +13,10 @@ UNORDERED_PAIRS = {b"HGETALL"}
 TIMED = {b"XPENDING", b"XINFO"}
 TIMES = {b"TTL": 60, b"PTTL": 60000, b"EXPIRETIME": 60, b"PEXPIRETIME": 60000}
 RANDOM = {b"SPOP", b"SRANDMEMBER", b"RANDOMKEY", b"HRANDFIELD", b"ZRANDMEMBER"}
+# What a server may say of its own insides: how Redis names an encoding, and what Relevo may say then.
+ENCODINGS = {b"hashtable": {b"listpack"}, b"embstr": {b"int", b"raw"}, b"raw": {b"int", b"embstr"}, b"quicklist": {b"listpack"},
+             b"int": {b"embstr"}}
+CONTAINERS = {b"OBJECT", b"MEMORY", b"XGROUP", b"XINFO"}
 APART = {b"DUMP"} | RANDOM | {name.encode() for name in SCANS}
 PIPELINE = 400
 # Redis's SORT asks whether the last number that anybody read was out of range. This makes it forget, and fails.
@@ -63,10 +67,23 @@ def same_but_times(a, b):
     return True
 
 
-def same(name, a, b):
+def same_object(words, x, y):
+    """Whether two servers say compatible things of how they keep a value."""
+    what = words[1].upper()
+    if what == b"ENCODING":
+        return x in ENCODINGS.get(y, ())
+    if what == b"REFCOUNT":  # of integers that are texts in Redis
+        return isinstance(x, int) and isinstance(y, int) and {x, y} == {1, 2147483647}
+    if what == b"IDLETIME":
+        return isinstance(x, int) and isinstance(y, int) and abs(x - y) <= 60
+    return False
+
+
+def same(words, a, b):
     """Whether two raw replies are equal under the rules."""
     if a == b:
         return True
+    name = words[0].upper()
     if a[:1] == b"-" or b[:1] == b"-":
         return False
     x, y = resp.decode(a)[0], resp.decode(b)[0]
@@ -74,6 +91,10 @@ def same(name, a, b):
         return abs(x - y) <= TIMES[name]
     if name in TIMED:
         return same_but_times(x, y)
+    if name == b"OBJECT":
+        return same_object(words, x, y)
+    if name == b"MEMORY":
+        return isinstance(x, int) and isinstance(y, int)
     if name in UNORDERED or name in UNORDERED_PAIRS:
         return normal(name, x) == normal(name, y)
     return False
@@ -85,6 +106,7 @@ class Pair:
     def __init__(self, ours, theirs):
         self.connections = (ours, theirs)
         self.history = []
+        self.succeeded = set()
 
     def both(self, command):
         for c in self.connections:
@@ -126,10 +148,17 @@ class Pair:
             a, b = ours.read_raw(), theirs.read_raw()
             if difference is None:
                 self.history.append(command)
-                if a != b and not same(command[0].upper(), a, b):
+                if b[:1] != b"-":
+                    self._succeeded(command)
+                if a != b and not same(command, a, b):
                     difference = Difference(command, resp.decode(a)[0], resp.decode(b)[0])
         if difference:
             raise difference
+
+    def _succeeded(self, command):
+        """Remember that a command, or one of its subcommands, did not end in an error."""
+        name = command[0].upper()
+        self.succeeded.add(name + b"|" + command[1].upper() if name in CONTAINERS else name)
 
     def _apart(self, command):
         name = command[0].upper()
@@ -141,6 +170,8 @@ class Pair:
             replies = [self._iterate(name, c, command) for c in self.connections]
             if replies[0] != replies[1]:
                 raise Difference(command, *replies)
+            if not isinstance(replies[1], resp.Error):
+                self._succeeded(command)
 
     def _iterate(self, name, connection, command):
         """What a full iteration of the SCAN family gives, sorted; or the error."""
@@ -164,37 +195,51 @@ class Pair:
                 return sorted(set(found))
             words[at] = cursor
 
+    def _choices(self, name, command):
+        """What each of the two servers could choose from, for a command as it stands: members, or pairs."""
+        if name == b"RANDOMKEY":
+            return [set(r) for r in self.both([b"KEYS", b"*"])]
+        look = {b"HRANDFIELD": [b"HGETALL"], b"ZRANDMEMBER": [b"ZRANGE"]}.get(name, [b"SMEMBERS"])
+        words = look + command[1:2] + ([b"0", b"-1", b"WITHSCORES"] if name == b"ZRANDMEMBER" else [])
+        choices = []
+        for reply in self.both(words):
+            if isinstance(reply, list) and look != [b"SMEMBERS"]:
+                reply = list(zip(reply[::2], reply[1::2])) if len(command) > 3 else reply[::2]
+            choices.append(set(reply) if isinstance(reply, list) else reply)
+        return choices
+
     def _random(self, name, command):
         """Random choices: what could be chosen is equal on both sides, the shapes of the replies are, and each choice
         is one that could be made."""
-        members = []
-        if name != b"RANDOMKEY" and len(command) > 1:
-            look = {b"HRANDFIELD": b"HGETALL", b"ZRANDMEMBER": b"ZRANGE"}.get(name, b"SMEMBERS")
-            extra = [b"0", b"-1", b"WITHSCORES"] if look == b"ZRANGE" else []
-            members = [set(r[::2] if look != b"SMEMBERS" else r) if isinstance(r, list) else r
-                       for r in self.both([look, command[1]] + extra)]
-        elif name == b"RANDOMKEY":
-            members = [set(r) for r in self.both([b"KEYS", b"*"])]
+        choices = self._choices(name, command) if name == b"RANDOMKEY" or len(command) > 1 else [set(), set()]
         ours, theirs = self.both(command)
-        if members and members[0] != members[1]:
-            raise Difference(command, *members)
+        if choices[0] != choices[1]:
+            raise Difference(command, *choices)
         if type(ours) is not type(theirs) or isinstance(ours, (resp.Error, int)) and ours != theirs:
             raise Difference(command, ours, theirs)
-        if ours is None or isinstance(ours, resp.Error):
+        if isinstance(ours, resp.Error):
+            return
+        self._succeeded(command)
+        if ours is None:
             return
         lists = [r if isinstance(r, list) else [r] for r in (ours, theirs)]
+        if len(command) > 3:
+            lists = [list(zip(r[::2], r[1::2])) for r in lists]
         if len(lists[0]) != len(lists[1]):
             raise Difference(command, ours, theirs)
         negative = len(command) > 2 and command[2].startswith(b"-")
         for chosen in lists:
-            if not set(chosen) <= members[0] or not negative and len(set(chosen)) != len(chosen):
+            if not set(chosen) <= choices[0] or not negative and len(set(chosen)) != len(chosen):
                 raise Difference(command, ours, theirs)
         if name == b"SPOP" and set(lists[0]) != set(lists[1]):
-            key, (a, b) = command[1], lists
-            for connection, popped in zip(self.connections, lists):
-                connection(b"SADD", key, *popped)
-            if len(set(self.both([b"SREM", key] + a))) != 1:
-                raise Difference(command, a, b)
+            self._pop_alike(command, lists)
+
+    def _pop_alike(self, command, popped):
+        """Put back what each server chose to pop, and take away what ours did."""
+        for connection, members in zip(self.connections, popped):
+            connection(b"SADD", command[1], *members)
+        if len(set(self.both([b"SREM", command[1]] + popped[0]))) != 1:
+            raise Difference(command, *popped)
 
     def _dump(self, command):
         """Payloads may differ (compression, order), but each server must make the same value of the other's."""
@@ -203,6 +248,7 @@ class Pair:
             if ours != theirs:
                 raise Difference(command, ours, theirs)
             return
+        self._succeeded(command)
         name, contents = b"restored", []
         for connection, payload in zip(self.connections, (theirs, ours)):
             reply = connection.value(b"RESTORE", name, b"0", payload)

@@ -6,6 +6,7 @@ command is executed: expiry times are far in the future, or so far in the past t
 import random
 
 import more_commands
+import stream_commands
 
 FAMILIES = {"string": "s", "list": "l", "set": "t", "hash": "h", "zset": "z", "stream": "q", "bitmap": "b",
             "hll": "p", "geo": "g"}
@@ -13,7 +14,7 @@ KEYS_PER_FAMILY = 4
 # Commands that no random number is put into: it could make a key expire while the test runs, or ask for a reply of
 # billions of elements.
 DELICATE = {"EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT", "SET", "GETEX", "SETEX", "PSETEX", "SRANDMEMBER", "HRANDFIELD",
-            "ZRANDMEMBER", "RESTORE"}
+            "ZRANDMEMBER", "RESTORE", "RESTORE-ASKING"}
 # Commands whose replies need a look at the whole: the comparer runs them apart (see compare.py).
 SCANS = {"SCAN", "SSCAN", "HSCAN", "ZSCAN"}
 # Lexical ranges mean something only where all scores are equal; elsewhere what Redis finds hangs on the random levels of
@@ -152,13 +153,22 @@ class Generator:
     def delta(self):
         return b"%d" % self.random.randrange(-50, 50) if self.chance(0.8) else self.integer()
 
+    def fraction(self):
+        """A number of any size with many digits, in one of the ways in which one can be written."""
+        value = (self.random.random() - 0.5) * 10.0 ** self.random.randrange(-8, 20)
+        return (self.pick(["%.17g", "%.3f", "%.1f", "%e", "%g"]) % value).encode()
+
     def number(self):
-        return self.pick(FLOATS) if self.chance(0.93) else self.pick(JUNK)
+        if self.chance(0.3):
+            return self.fraction()
+        return self.pick(FLOATS) if self.chance(0.9) else self.pick(JUNK)
 
     def score(self):
         roll = self.random.random()
         if roll < 0.6:
             return b"%d" % self.random.randrange(-10, 30)
+        if roll < 0.7:
+            return self.fraction()
         if roll < 0.97:
             return self.pick(FLOATS)
         return self.pick(JUNK)
@@ -321,7 +331,7 @@ def g_zadd(g):
         return [g.key("zset")] + [w for i in range(150) for w in (b"%d" % (i % 40), b"n%d" % i)]
     options = g.maybe(0.1, b"NX") + g.maybe(0.1, b"XX") + g.maybe(0.1, b"GT") + g.maybe(0.1, b"LT") + g.maybe(0.2, b"CH")
     if g.chance(0.1):
-        return [g.key("zset")] + options + [b"INCR", g.score(), g.member()]
+        return [g.key("zset")] + options + [b"INCR", g.score(), g.member()] + g.maybe(0.03, g.score(), g.member())
     return [g.key("zset")] + options + [w for _ in range(1 + g.random.randrange(4)) for w in (g.score(), g.member())]
 
 
@@ -367,6 +377,31 @@ def g_card(family):
     return build
 
 
+def g_mpop(family, ends):
+    def build(g):
+        count = 1 + g.random.randrange(3)
+        words = [b"%d" % (count if g.chance(0.96) else g.random.randrange(-1, 5))] + [g.key(family) for _ in range(count)]
+        words.append(g.pick(ends) if g.chance(0.97) else g.pick(JUNK))
+        return words + g.maybe(0.5, b"COUNT", g.small()) + g.maybe(0.01, b"COUNT", b"1")
+    return build
+
+
+def g_object(g):
+    return [g.pick([b"ENCODING", b"ENCODING", b"encoding", b"REFCOUNT", b"IDLETIME", b"FREQ", b"x"]), g.any_key()]
+
+
+def g_sample(family, option=None):
+    """Members by chance: how many, and with what."""
+    def build(g):
+        words = [g.key(family)]
+        if g.chance(0.4):
+            return words
+        words.append(g.pick([b"0", b"1", b"2", b"3", b"100", b"-1", b"-3", b"-10", b"abc", b"9223372036854775807",
+                             b"-9223372036854775808", b"9223372036854775808"]))
+        return words + (g.maybe(0.4, option) + g.maybe(0.02, b"x") if option else g.maybe(0.02, b"x"))
+    return build
+
+
 def g_scan(family):
     def build(g):
         words = [b"0"] if family is None else [g.key(family), b"0"]
@@ -395,88 +430,6 @@ def g_copy(g):
 def g_lpos(g):
     words = [g.key("list"), g.member()]
     return words + g.maybe(0.3, b"RANK", g.index()) + g.maybe(0.3, b"COUNT", g.small()) + g.maybe(0.2, b"MAXLEN", g.small())
-
-
-def g_xadd(g):
-    if g.chance(0.01):
-        g.after([b"DEL", g.key("stream")])
-    words = [g.key("stream")] + g.maybe(0.1, b"NOMKSTREAM") + (trimming(g) if g.chance(0.25) else [])
-    if g.chance(0.7):
-        pairs = [b"f1", g.value(), b"f2", g.value()]
-    else:
-        pairs = [w for _ in range(1 + g.random.randrange(4)) for w in (g.member(), g.value())]
-    return words + [g.new_id()] + pairs
-
-
-def trimming(g):
-    by_length = g.chance(0.5)
-    threshold = g.pick([b"0", b"1", b"5", b"20", b"100", b"-1"]) if by_length else g.id()
-    if by_length and g.chance(0.6):
-        threshold = b"%d" % g.random.randrange(10, 250)
-    words = [b"MAXLEN" if by_length else b"MINID"] + g.pick([[], [b"="], [b"~"], [b"~"]]) + [threshold]
-    words += g.maybe(0.3 if b"~" in words else 0.02, b"LIMIT", g.pick([b"0", b"1", b"100", b"150", b"-1"]))
-    return words + g.maybe(0.01, b"MAXLEN", b"5")
-
-
-def g_xread(g):
-    count = 1 + g.random.randrange(2)
-    words = g.maybe(0.5, b"COUNT", g.small()) + g.maybe(0.01, b"NOACK") + [b"STREAMS"]
-    return words + [g.key("stream") for _ in range(count)] + \
-        [g.pick([b"$", b"0"]) if g.chance(0.1) else g.id() for _ in range(count)]
-
-
-def g_xreadgroup(g):
-    count = 1 if g.chance(0.8) else 2
-    words = [b"GROUP", g.group(), g.consumer()] + g.maybe(0.7, b"COUNT", g.small()) + g.maybe(0.1, b"NOACK")
-    return words + [b"STREAMS"] + [g.key("stream") for _ in range(count)] + \
-        [b">" if g.chance(0.7) else g.pick([b"0", g.id()]) for _ in range(count)]
-
-
-def g_xgroup(g):
-    key, group = g.key("stream"), g.group()
-    at = g.pick([b"$", b"0", b"0", g.id()])
-    read = g.maybe(0.2, b"ENTRIESREAD", g.pick([b"0", b"3", b"-1", b"-2", b"abc", b"50"]))
-    return g.pick([lambda: [b"CREATE", key, group, at] + g.maybe(0.3, b"MKSTREAM") + read,
-                   lambda: [b"CREATE", key, group, at] + g.maybe(0.3, b"MKSTREAM") + read,
-                   lambda: [b"SETID", key, group, at] + read,
-                   lambda: [b"CREATECONSUMER", key, group, g.consumer()],
-                   lambda: [b"DELCONSUMER", key, group, g.consumer()] if g.chance(0.4) else [b"DESTROY", key, group],
-                   lambda: [b"create", key, group, at] + g.maybe(0.1, b"x")])()
-
-
-def g_xpending(g):
-    words = [g.key("stream"), g.group()]
-    if g.chance(0.4):
-        return words
-    words += g.maybe(0.3, b"IDLE", g.idle()) + g.id_range() + [g.small()]
-    return words + g.maybe(0.4, g.consumer()) + g.maybe(0.02, b"x")
-
-
-def g_xclaim(g):
-    words = [g.key("stream"), g.group(), g.consumer(), g.idle()] + g.some(g.id)
-    words += g.maybe(0.15, b"IDLE", g.pick([b"100000000", b"0", b"abc"]))
-    words += g.maybe(0.15, b"TIME", g.pick([b"1000", b"-1", b"1600000000000", b"9223372036854775807"]))
-    words += g.maybe(0.2, b"RETRYCOUNT", g.small())
-    words += g.maybe(0.4, b"FORCE") + g.maybe(0.3, b"JUSTID")
-    return words + g.maybe(0.1, b"LASTID", g.id()) + g.maybe(0.01, b"x")
-
-
-def g_xautoclaim(g):
-    return [g.key("stream"), g.group(), g.consumer(), g.idle(), b"0" if g.chance(0.5) else g.id()] + \
-        g.maybe(0.5, b"COUNT", g.small()) + g.maybe(0.3, b"JUSTID")
-
-
-def g_xinfo(g):
-    key = g.key("stream")
-    return g.pick([lambda: [b"STREAM", key], lambda: [b"STREAM", key, b"FULL"] + g.maybe(0.4, b"COUNT", g.small()),
-                   lambda: [b"GROUPS", key], lambda: [b"CONSUMERS", key, g.group()],
-                   lambda: [b"STREAM", key, b"x"]])()
-
-
-def g_xsetid(g):
-    words = [g.key("stream"), b"%d-5" % g.top if g.chance(0.7) else g.id()]
-    words += g.maybe(0.3, b"ENTRIESADDED", g.pick([b"0", b"500", b"100000", b"-1"]))
-    return words + g.maybe(0.3, b"MAXDELETEDID", g.id())
 
 
 def side(g):
@@ -560,7 +513,7 @@ COMMANDS = {
     "SMEMBERS": (4, lambda g: [g.key("set")]),
     "SCARD": (3, lambda g: [g.key("set")]),
     "SPOP": (3, lambda g: [g.key("set")] + g.maybe(0.6, g.small())),
-    "SRANDMEMBER": (3, lambda g: [g.key("set")] + g.maybe(0.6, g.pick([b"0", b"1", b"3", b"100", b"-3", b"-10", b"abc"]))),
+    "SRANDMEMBER": (3, g_sample("set")),
     "SMOVE": (4, lambda g: [g.key("set"), g.key("set"), g.member()]),
     "SINTER": (4, lambda g: g.some(lambda: g.key("set"), 3)),
     "SUNION": (4, lambda g: g.some(lambda: g.key("set"), 3)),
@@ -584,7 +537,7 @@ COMMANDS = {
     "HVALS": (3, lambda g: [g.key("hash")]),
     "HINCRBY": (6, lambda g: [g.key("hash"), g.member(), g.delta()]),
     "HINCRBYFLOAT": (6, lambda g: [g.key("hash"), g.member(), g.number()]),
-    "HRANDFIELD": (2, lambda g: [g.key("hash")] + (g.maybe(0.6, g.pick([b"0", b"2", b"100", b"-3", b"abc"])))),
+    "HRANDFIELD": (3, g_sample("hash", b"WITHVALUES")),
     "HSCAN": (1.5, g_scan("hash")),
     "ZADD": (30, g_zadd),
     "ZREM": (6, lambda g: [g.key("zset")] + g.some(g.member)),
@@ -609,7 +562,7 @@ COMMANDS = {
     "ZREMRANGEBYLEX": (2, lambda g: [g.lexical_key()] + g.lex_range()),
     "ZPOPMIN": (4, lambda g: [g.key("zset")] + g.maybe(0.4, g.small())),
     "ZPOPMAX": (4, lambda g: [g.key("zset")] + g.maybe(0.4, g.small())),
-    "ZRANDMEMBER": (2, lambda g: [g.key("zset")] + (g.maybe(0.6, g.pick([b"0", b"2", b"100", b"-3", b"abc"])))),
+    "ZRANDMEMBER": (3, g_sample("zset", b"WITHSCORES")),
     "ZUNION": (3, g_zsets(False, True)),
     "ZINTER": (3, g_zsets(False, True)),
     "ZDIFF": (3, g_zsets(False, False)),
@@ -618,34 +571,14 @@ COMMANDS = {
     "ZDIFFSTORE": (3, g_zsets(True, False)),
     "ZINTERCARD": (2, g_card("zset")),
     "ZSCAN": (1.5, g_scan("zset")),
-    "XADD": (40, g_xadd),
-    "XLEN": (3, lambda g: [g.key("stream")]),
-    "XRANGE": (8, lambda g: [g.key("stream")] + g.id_range() + g.maybe(0.4, b"COUNT", g.small())),
-    "XREVRANGE": (8, lambda g: [g.key("stream")] + g.id_range(True) + g.maybe(0.4, b"COUNT", g.small())),
-    "XREAD": (6, g_xread),
-    "XREADGROUP": (16, g_xreadgroup),
-    "XDEL": (6, lambda g: [g.key("stream")] + g.some(g.id)),
-    "XTRIM": (3, lambda g: [g.key("stream")] + trimming(g)),
-    "XGROUP": (8, g_xgroup),
-    "XACK": (6, lambda g: [g.key("stream"), g.group()] + g.some(g.id)),
-    "XPENDING": (8, g_xpending),
-    "XCLAIM": (8, g_xclaim),
-    "XAUTOCLAIM": (5, g_xautoclaim),
-    "XINFO": (10, g_xinfo),
-    "XSETID": (1, g_xsetid),
+    "LMPOP": (4, g_mpop("list", [b"LEFT", b"RIGHT", b"right"])),
+    "ZMPOP": (4, g_mpop("zset", [b"MIN", b"MAX", b"max"])),
+    "OBJECT": (6, g_object),
+    "MEMORY": (2, lambda g: [b"USAGE", g.any_key()] + g.maybe(0.3, b"SAMPLES", g.small())),
     "ECHO": (1, lambda g: [g.value()]),
     "PING": (1, lambda g: g.maybe(0.5, g.value())),
     "NOSUCHCOMMAND": (0.5, lambda g: g.some(g.value)),
 }
 
-COMMANDS.update(more_commands.COMMANDS)
-
-# What a server must know to be compared at all: the commands of the first milestone.
-REQUIRED = """
-SET GET MGET MSET SETNX GETSET GETDEL GETEX APPEND STRLEN SETRANGE GETRANGE INCR INCRBY INCRBYFLOAT DECR DECRBY DEL UNLINK
-EXISTS TYPE KEYS SCAN RENAME RANDOMKEY EXPIRE PEXPIRE EXPIREAT PEXPIREAT TTL PTTL EXPIRETIME PERSIST DBSIZE FLUSHDB FLUSHALL
-SELECT MOVE COPY LPUSH RPUSH LPOP RPOP LLEN LRANGE LINDEX LSET LINSERT LREM LTRIM LMOVE SADD SREM SISMEMBER SMISMEMBER
-SMEMBERS SCARD SPOP SRANDMEMBER SINTER SUNION SDIFF SINTERSTORE SUNIONSTORE SDIFFSTORE HSET HGET HMGET HGETALL HDEL HEXISTS
-HLEN HKEYS HVALS HINCRBY HINCRBYFLOAT HSETNX ZADD ZREM ZSCORE ZMSCORE ZINCRBY ZCARD ZCOUNT ZRANK ZREVRANK ZRANGE
-ZRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX ZPOPMIN ZPOPMAX PING ECHO
-""".split()
+for module in (more_commands, stream_commands):
+    COMMANDS.update(module.COMMANDS)

@@ -322,7 +322,7 @@ COMMANDS = {
     "PFADD": (12, g_pfadd),
     "PFCOUNT": (5, lambda g: [g.key("hll")] if g.chance(0.6) else g.some(lambda: g.key("hll"))),
     "PFMERGE": (2, g_pfmerge),
-    "PFDEBUG": (1, lambda g: [g.pick([b"ENCODING", b"DECODE", b"decode", b"TODENSE", b"x"]), g.key("hll")]),
+    "PFDEBUG": (1, lambda g: [g.pick([b"ENCODING", b"DECODE", b"decode", b"TODENSE", b"GETREG", b"x"]), g.key("hll")]),
     "GEOADD": (12, g_geoadd),
     "GEODIST": (4, lambda g: [g.key("geo"), g.member(), g.member()] + ([g.pick(UNITS + [b"yd"])] if g.chance(0.5) else [])),
     "GEOHASH": (3, lambda g: [g.key("geo")] + g.some(g.member)),
@@ -338,4 +338,5 @@ COMMANDS = {
     "LCS": (4, g_lcs),
     "DUMP": (1, lambda g: [g.any_key()]),
     "RESTORE": (4, g_restore),
+    "RESTORE-ASKING": (0.3, g_restore),
 }

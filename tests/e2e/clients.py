@@ -83,28 +83,6 @@ def test_redis_cli_pipe():
     tap.equal(server("DBSIZE"), 10000)
 
 
-def test_command_docs_as_redis():
-    """COMMAND INFO of every shared command agrees with redis-server's in arity, flags and key positions."""
-    server, theirs = relevo.start(), relevo.start(relevo.REDIS)
-    names = sorted(set(server("COMMAND", "LIST")) & set(theirs("COMMAND", "LIST")))
-    assert len(names) > 100, names
-    different = []
-    for name, a, b in zip(names, server("COMMAND", "INFO", *names), theirs("COMMAND", "INFO", *names)):
-        if (a[1], a[3:6]) != (b[1], b[3:6]):
-            different.append(f"{name.decode()}: {(a[1], a[3:6])}, redis-server: {(b[1], b[3:6])}")
-    assert not different, "\n".join(different)
-
-
-def test_command_getkeys_as_redis():
-    """COMMAND GETKEYS agrees with redis-server's."""
-    server, theirs = relevo.start(), relevo.start(relevo.REDIS)
-    for words in ("SET k v", "MGET a b c", "MSET a 1 b 2", "SINTERSTORE d a b", "COPY a b", "LMOVE a b LEFT RIGHT",
-                  "ZADD z 1 m", "SINTERCARD 2 a b", "PING", "GET", "NOSUCH a", "DEL a b",
-                  "BITOP AND d a b", "PFMERGE d a", "GEORADIUS g 1 2 3 km STORE d", "GEOSEARCHSTORE d g FROMMEMBER m BYRADIUS 1 km",
-                  "SORT a BY w_* GET x LIMIT 1 2 STORE d", "SORT_RO a", "LCS a b", "RESTORE a 0 x"):
-        tap.equal(server.value("COMMAND", "GETKEYS", *words.split()), theirs.value("COMMAND", "GETKEYS", *words.split()), words)
-
-
 def test_python_redis():
     """python3-redis: all five types, pipelines, scans, expiry, errors, INFO and CLIENT."""
     server = relevo.start()

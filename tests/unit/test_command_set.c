@@ -71,6 +71,8 @@ Test(command_set, every_row_says_what_a_reader_needs)
         cr_expect(row->summary[strlen(row->summary) - 1] == '.', "%s", row->name);
         cr_expect(row->since[0] && row->complexity[0], "%s", row->name);
         cr_expect((row->run != NULL) != (row->subcommands != NULL), "%s", row->name);
+        cr_expect((row->deprecated != NULL) == (row->replaced_by != NULL), "%s", row->name);
+        cr_expect(!(row->keys[0].flags & KEY_VARIABLE_FLAGS) == !row->key_flags, "%s", row->name);
         cr_expect(!(row->flags & CMD_WRITE) != !(row->flags & CMD_READONLY) || row->subcommands ||
                       row->flags & (CMD_LOADING | CMD_ADMIN),
                   "%s either writes or reads", row->name);
@@ -95,6 +97,8 @@ Test(command_set, the_arity_comes_out_of_the_syntax)
         {"[EX seconds|PX milliseconds]", 0, true},
         {"key [NX|XX] [GT|LT] [CH] [INCR] {score member}+", 3, true},
         {"STREAMS key+ id+", 3, true},
+        {"key member*", 1, true},
+        {"filter={old@-2.8.12|new={[ID id]|[TYPE type]}+}", 1, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct syntax_size size = measure(cases[i].syntax);
@@ -112,8 +116,11 @@ static void describe(const struct syntax *list, struct buf *to)
     for (const struct syntax *n = list; n; n = n->next) {
         buf_add_char(to, ' ');
         argument_name(n, to);
-        buf_printf(to, ":%s", argument_type(n));
+        buf_printf(to, ":%.*s", (int)argument_type(n).n, argument_type(n).p);
         if (n->token.p) buf_printf(to, ":%.*s", (int)n->token.n, n->token.p);
+        if (n->since.p) buf_printf(to, "@%.*s", (int)n->since.n, n->since.p);
+        if (n->deprecated.p) buf_printf(to, "@-%.*s", (int)n->deprecated.n, n->deprecated.p);
+        if (n->key_spec >= 0) buf_printf(to, "#%d", n->key_spec);
         if (n->optional) buf_add_char(to, '?');
         if (n->repeated) buf_add_char(to, '+');
         if (!n->first) continue;
@@ -130,13 +137,24 @@ Test(command_set, arguments_are_a_tree_of_values_tokens_and_groups)
     } cases[] = {
         {"key seconds [NX|XX]", " key:key seconds:integer nx|xx:oneof?( nx:pure-token xx:pure-token )"},
         {"key [EX seconds|PERSIST]", " key:key seconds|persist:oneof?( seconds:integer:EX persist:pure-token )"},
-        {"[LIMIT offset count]", " limit:block:LIMIT?( offset:integer count:integer )"},
+        {"[LIMIT offset count]", " offset_count:block:LIMIT?( offset:integer count:integer )"},
+        {"[FULL [COUNT count]]", " count:block:FULL?( count:integer:COUNT? )"},
+        {"count=[{COUNT count} [ANY]@6.2.0]", " count:block?( count:integer:COUNT any:pure-token@6.2.0? )"},
+        {"condition=[NX|XX]@7.0.0 [change=CH]",
+         " condition:oneof@7.0.0?( nx:pure-token xx:pure-token ) change:pure-token?"},
+        {"operator=[equal==|approximately=~] {*|id}+",
+         " operator:oneof?( equal:pure-token approximately:pure-token ) *|id:oneof+( *:pure-token id:string )"},
+        {"start(integer) [BY pattern(#1)] dst(key#2)", " start:integer pattern:pattern:BY#1? dst:key#2"},
+        {"parameter={parameter}+ old@-2.8.12 member*",
+         " parameter:block+( parameter:string ) old:string@-2.8.12 member:string+"},
+        {"{host port|no-one={NO ONE}}", " host_port|no-one:oneof( host_port:block( host:string port:string ) "
+                                        "no-one:block( no:pure-token one:pure-token ) )"},
         {"{score member}+", " score_member:block+( score:double member:string )"},
         {"[GET pattern]+", " pattern:pattern:GET?+"},
-        {"[WEIGHTS weight+]", " weight:double:WEIGHTS?+"},
+        {"[WEIGHTS weight+]", " weight:string:WEIGHTS?+"},
         {"{FROMMEMBER member|FROMLONLAT longitude latitude}",
-         " member|fromlonlat:oneof( member:string:FROMMEMBER fromlonlat:block:FROMLONLAT( longitude:double "
-         "latitude:double ) )"},
+         " member|longitude_latitude:oneof( member:string:FROMMEMBER longitude_latitude:block:FROMLONLAT( "
+         "longitude:double latitude:double ) )"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf text = {0};
@@ -147,6 +165,45 @@ Test(command_set, arguments_are_a_tree_of_values_tokens_and_groups)
         syntax_free(list);
         buf_free(&text);
     }
+}
+
+Test(command_set, syntax_for_people_has_no_annotations)
+{
+    static const struct {
+        const char *syntax, *plain;
+    } cases[] = {
+        {"key condition=[NX|XX]@3.0.2 [change=CH]@3.0.2 {score member}+", "key [NX|XX] [CH] {score member}+"},
+        {"start(integer) [BY pattern(#1)] member*", "start [BY pattern] member+"},
+        {"operator=[equal==|approximately=~] {auto_id=*|id}", "[=|~] {*|id}"},
+        {"filter={ip:port@-2.8.12|[ID client-id]@2.8.12@-9.9.9}+", "{ip:port|[ID client-id]}+"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf text = {0};
+        syntax_plain(cases[i].syntax, &text);
+        buf_add_char(&text, '\0');
+        cr_expect_str_eq(text.p, cases[i].plain);
+        buf_free(&text);
+    }
+}
+
+Test(command_set, the_history_comes_out_of_the_syntax_and_the_row_a_version_at_a_time)
+{
+    static const struct command row = {
+        .history = "10.0.0 Tenth.\n6.2.0 Sixth.",
+        .syntax = "key condition=[NX|XX]@3.0.2 [LIMIT offset count]@6.2.0 [by={BEST [EVER]@3.2.10}] name@6.2.0"};
+    const struct command_entry e = {.row = &row};
+    struct syntax *arguments = syntax_parse(row.syntax);
+    struct span version = {NULL, 0};
+    struct buf text = {0}, all = {0};
+    while (command_history_next(&e, arguments, &version, &text))
+        buf_printf(&all, "%.*s: %.*s\n", (int)version.n, version.p, (int)text.len, text.p);
+    buf_add_char(&all, '\0');
+    cr_expect_str_eq(all.p, "3.0.2: Accepts `NX`, `XX`.\n3.2.10: Accepts `EVER`.\n"
+                            "6.2.0: Accepts `LIMIT`, `name`. Sixth.\n10.0.0: Tenth.\n");
+    syntax_free(arguments);
+    buf_free(&text);
+    buf_free(&all);
 }
 
 #define EXPECT_KEYS(expected, ...)                                                                                   \
@@ -173,6 +230,30 @@ Test(command_set, keys_are_found_where_the_row_says)
     EXPECT_KEYS("-1:", SPAN("GET"), SPAN("a"), SPAN("b"));
     EXPECT_KEYS("-1:", SPAN("ZUNION"), SPAN("9"), SPAN("a"));
     EXPECT_KEYS("-1:", SPAN("ZUNION"), SPAN("x"), SPAN("a"));
+    EXPECT_KEYS("-1:", SPAN("ZUNIONSTORE"), SPAN("to"), SPAN("0"), SPAN("a"));
+    EXPECT_KEYS("2: 1 5", SPAN("SORT"), SPAN("a"), SPAN("STORE"), SPAN("b"), SPAN("store"), SPAN("c"));
+    EXPECT_KEYS("1: 1", SPAN("SORT"), SPAN("a"), SPAN("STORE"));
+}
+
+#define EXPECT_FLAGS(expected, ...)                                                                                \
+    do {                                                                                                           \
+        const struct span argv[] = {__VA_ARGS__};                                                                  \
+        struct key_ref key;                                                                                        \
+        cr_expect_eq(command_keys(command_find(set, argv[0], argv[1]), argv, sizeof argv / sizeof *argv, &key, 1), \
+                     1);                                                                                           \
+        cr_expect_eq(key.flags, (expected));                                                                       \
+    } while (0)
+
+Test(command_set, what_is_done_with_a_key_may_depend_on_the_arguments)
+{
+    EXPECT_FLAGS(KEY_OW | KEY_UPDATE, SPAN("SET"), SPAN("a"), SPAN("get"));
+    EXPECT_FLAGS(KEY_OW | KEY_UPDATE, SPAN("SET"), SPAN("a"), SPAN("b"), SPAN("NX"));
+    EXPECT_FLAGS(KEY_RW | KEY_ACCESS | KEY_UPDATE, SPAN("SET"), SPAN("a"), SPAN("b"), SPAN("get"));
+    EXPECT_FLAGS(KEY_RO | KEY_ACCESS, SPAN("BITFIELD"), SPAN("a"), SPAN("GET"), SPAN("u8"), SPAN("0"),
+                 SPAN("OVERFLOW"), SPAN("SAT"));
+    EXPECT_FLAGS(KEY_RW | KEY_ACCESS | KEY_UPDATE, SPAN("BITFIELD"), SPAN("a"), SPAN("GET"), SPAN("u8"));
+    EXPECT_FLAGS(KEY_RW | KEY_ACCESS | KEY_UPDATE, SPAN("BITFIELD"), SPAN("a"), SPAN("SET"), SPAN("u8"), SPAN("0"),
+                 SPAN("1"));
 }
 
 static void nothing(struct call *c) { (void)c; }

@@ -6,7 +6,7 @@
 #include "common/types/hash.h"
 
 /* A hash against the plainest model: an array of values by field number. */
-enum { FIELDS = 400, ABSENT = -1 };
+enum { FIELDS = 1500, ABSENT = -1 };
 
 static const uint8_t hash_key[HTABLE_KEY_BYTES] = {1, 6, 1, 8};
 
@@ -114,7 +114,7 @@ Test(hash, changes_its_encoding_where_redis_does)
     const struct encoding_limits limits = ENCODING_LIMITS_DEFAULT;
     char text[80];
     struct hash *h = hash_new(hash_key);
-    for (unsigned n = 0; n < 128; n++) cr_assert(hash_set(h, field_text(n, text), SPAN("v"), &limits));
+    for (unsigned n = 0; n < 512; n++) cr_assert(hash_set(h, field_text(n, text), SPAN("v"), &limits));
     cr_assert_str_eq(hash_encoding(h), "listpack");
     cr_assert_not(hash_set(h, SPAN("0"), SPAN("w"), &limits));
     cr_assert_str_eq(hash_encoding(h), "listpack");

@@ -40,7 +40,7 @@ Test(hash_commands, a_refused_command_makes_no_key)
 
 Test(hash_commands, a_walk_in_steps_meets_every_field_that_stays_with_its_value)
 {
-    enum { STAY = 400 };
+    enum { STAY = 600 };
     static bool seen[STAY];
     fill(STAY);
     unsigned long cursor = 0;
