@@ -6,7 +6,7 @@
 #include "common/types/hash.h"
 
 /* A hash against the plainest model: an array of values by field number. */
-enum { FIELDS = 1500, ABSENT = -1 };
+enum { FIELDS = 900, ABSENT = -1 };
 
 static const uint8_t hash_key[HTABLE_KEY_BYTES] = {1, 6, 1, 8};
 
