@@ -4,20 +4,24 @@
 
 #include "common/listpack.h"
 #include "common/mem.h"
+#include "common/types/list_flat.h"
 
-/*     list: head -> [node] <-> [node] <-> [node] <- tail
- *                     |          |          |
- *                 listpack   one large   listpack
- *                             element
+/*     list: head -> [node] <-> [node] <-> [node] <-> [node] <- tail
+ *                     |          |          |          |
+ *                 listpack   one large   listpack   strings of
+ *                             element               one length
  *
- * No node is empty. A node that an insertion splits is joined with a neighbour again if both fit into one. */
+ * No node is empty. A node that an insertion splits is joined with a neighbour again if both fit into one. A long list
+ * to whose end strings of one length come one after the other keeps them in flat runs, which an insertion into their
+ * middle turns into listpacks. */
 struct node {
     struct node *prev, *next;
-    unsigned char *data; /* a listpack, or the bytes of one element */
-    uint64_t size;       /* elements of the listpack; or PLAIN and the bytes of the element */
+    unsigned char *data; /* a listpack, the bytes of one element, or a struct flat */
+    uint64_t size;       /* elements of the listpack; PLAIN and the bytes of the element; FLAT and the elements */
 };
 
 #define PLAIN (UINT64_C(1) << 63)
+#define FLAT  (UINT64_C(1) << 62)
 
 struct list {
     struct node *head, *tail;
@@ -25,11 +29,18 @@ struct list {
     uint64_t nodes;
 };
 
-/* A node with a limit in elements must not grow beyond this either. */
-enum { SAFE_NODE_BYTES = 8192, ELEMENT_OVERHEAD = 8 };
+enum {
+    SAFE_NODE_BYTES = 8192, /* a node with a limit in elements must not grow beyond this either */
+    ELEMENT_OVERHEAD = 8,
+    LONG_LIST = 8,        /* from so many nodes on a new one gets its room at once */
+    FLAT_WIDTH_MAX = 512, /* beyond, two bytes an element are nothing */
+};
 
 static bool is_plain(const struct node *n) { return (n->size & PLAIN) != 0; }
-static uint64_t node_count(const struct node *n) { return is_plain(n) ? 1 : n->size; }
+static bool is_flat(const struct node *n) { return (n->size & (PLAIN | FLAT)) == FLAT; }
+static bool is_pack(const struct node *n) { return (n->size & (PLAIN | FLAT)) == 0; }
+static struct flat *flat_of(const struct node *n) { return (struct flat *)(void *)n->data; }
+static uint64_t node_count(const struct node *n) { return is_plain(n) ? 1 : n->size & ~FLAT; }
 static struct span plain_bytes(const struct node *n) { return span_of(n->data, (size_t)(n->size & ~PLAIN)); }
 
 static size_t node_byte_limit(const struct encoding_limits *limits)
@@ -56,7 +67,7 @@ static bool node_may_be(size_t bytes, uint64_t count, const struct encoding_limi
 
 static bool node_takes(const struct node *n, struct span s, const struct encoding_limits *limits)
 {
-    return n && !is_plain(n) && !is_large(s, limits) &&
+    return n && is_pack(n) && !is_large(s, limits) &&
            node_may_be(lp_bytes(n->data) + s.n + ELEMENT_OVERHEAD, n->size + 1, limits);
 }
 
@@ -106,8 +117,10 @@ struct list *list_dup(const struct list *l)
 {
     struct list *copy = list_new();
     for (const struct node *n = l->head; n; n = n->next) {
-        const struct span bytes = is_plain(n) ? plain_bytes(n) : span_of(n->data, lp_bytes(n->data));
-        link_node(copy, copy->tail, mem_dup(bytes.p, bytes.n), n->size);
+        unsigned char *data;
+        if (is_flat(n)) data = (unsigned char *)flat_dup(flat_of(n));
+        else data = is_plain(n) ? mem_dup(n->data, plain_bytes(n).n) : lp_dup(n->data);
+        link_node(copy, copy->tail, data, n->size);
     }
     return copy;
 }
@@ -127,13 +140,56 @@ static struct node *seek(const struct list *l, int64_t index, const lp_t **at)
     }
     struct node *n = backwards ? l->tail : l->head;
     for (; left >= node_count(n); n = backwards ? n->prev : n->next) left -= node_count(n);
-    *at = is_plain(n) ? n->data : lp_seek(n->data, backwards ? -(int64_t)left - 1 : (int64_t)left);
+    if (is_plain(n)) *at = n->data;
+    else if (is_pack(n)) *at = lp_seek(n->data, backwards ? -(int64_t)left - 1 : (int64_t)left);
+    else *at = flat_at(flat_of(n), backwards ? flat_count(flat_of(n)) - 1 - left : left);
     return n;
 }
 
+/* --- Elements of a node of any form ---------------------------------------------------------------------------- */
+
 static struct span element_at(const struct node *n, const lp_t *at, char *scratch)
 {
-    return is_plain(n) ? plain_bytes(n) : lp_get(at, scratch);
+    if (is_pack(n)) return lp_get(at, scratch);
+    return is_plain(n) ? plain_bytes(n) : flat_get(flat_of(n), at);
+}
+
+static const lp_t *first_of(const struct node *n)
+{
+    if (is_pack(n)) return lp_first(n->data);
+    return is_plain(n) ? n->data : flat_at(flat_of(n), 0);
+}
+
+static const lp_t *last_of(const struct node *n)
+{
+    if (is_pack(n)) return lp_last(n->data);
+    return is_plain(n) ? n->data : flat_at(flat_of(n), flat_count(flat_of(n)) - 1);
+}
+
+static const lp_t *after(const struct node *n, const lp_t *at)
+{
+    if (is_pack(n)) return lp_next(n->data, at);
+    return is_plain(n) ? NULL : flat_next(flat_of(n), at);
+}
+
+static const lp_t *before(const struct node *n, const lp_t *at)
+{
+    if (is_pack(n)) return lp_prev(n->data, at);
+    return is_plain(n) ? NULL : flat_prev(flat_of(n), at);
+}
+
+/* The first element at or behind @from (NULL: none) that equals @s. */
+static const lp_t *find_in(const struct node *n, const lp_t *from, struct span s)
+{
+    if (is_pack(n)) return lp_find(n->data, from, s, 0);
+    if (is_flat(n)) return flat_find(flat_of(n), from, s);
+    return from && span_eq(plain_bytes(n), s) ? from : NULL;
+}
+
+static bool equals(const struct node *n, const lp_t *at, struct span s)
+{
+    if (is_pack(n)) return lp_equal(at, s);
+    return span_eq(is_plain(n) ? plain_bytes(n) : flat_get(flat_of(n), at), s);
 }
 
 /* Remove @n elements from @at on, all in this node; frees the node if nothing is left. *at moves to what follows, or
@@ -145,16 +201,82 @@ static void remove_in_node(struct list *l, struct node *node, const lp_t **at, u
         *at = NULL;
         return;
     }
-    node->data = lp_delete(node->data, at, (size_t)n);
+    if (is_flat(node)) flat_delete(flat_of(node), at, (size_t)n);
+    else node->data = lp_delete(node->data, at, (size_t)n);
     node->size -= n;
     l->count -= n;
+}
+
+/* --- Flat runs at the ends ------------------------------------------------------------------------------------- */
+
+/* Turn a flat node into a listpack; *at (which may be NULL) goes on naming its element. */
+static void unflatten(struct node *n, const lp_t **at)
+{
+    struct flat *f = flat_of(n);
+    const size_t index = *at ? (size_t)(*at - flat_at(f, 0)) / f->width : 0;
+    n->data = flat_to_listpack(f);
+    n->size &= ~FLAT;
+    mem_free(f);
+    if (*at) *at = lp_seek(n->data, (int64_t)index);
+}
+
+/* Is an end with node @n about to grow by strings of @s's length? */
+static bool goes_on_flat(const struct list *l, const struct node *n, struct span s)
+{
+    int64_t v;
+    if (l->nodes < LONG_LIST || s.n == 0 || s.n > FLAT_WIDTH_MAX || is_plain(n)) return false;
+    if (is_flat(n)) return flat_of(n)->width == s.n;
+    const lp_t *first = lp_first(n->data), *last = lp_last(n->data);
+    char scratch[NUM_I64_MAX_TEXT];
+    return !lp_get_int(first, &v) && !lp_get_int(last, &v) && lp_get(first, scratch).n == s.n &&
+           lp_get(last, scratch).n == s.n && !(s.n <= NUM_I64_MAX_TEXT && num_parse_i64(s, &v));
+}
+
+/* What was an end is to be followed by another node: it gives back the room that it has left. */
+static void close_end(struct node *n)
+{
+    if (is_flat(n)) n->data = (unsigned char *)flat_trim(flat_of(n));
+    else if (is_pack(n) && lp_bytes(n->data) < mem_size(n->data) / 8 * 7)
+        n->data = mem_realloc(n->data, lp_bytes(n->data));
+}
+
+static void push_new_node(struct list *l, enum list_end end, struct span s, const struct encoding_limits *limits)
+{
+    struct node *old = end == LIST_HEAD ? l->head : l->tail, *behind = end == LIST_HEAD ? NULL : l->tail;
+    if (!old || !goes_on_flat(l, old, s)) {
+        if (old) close_end(old);
+        link_element(l, behind, s, limits);
+        return;
+    }
+    const uint64_t fit = (node_byte_limit(limits) - sizeof(struct flat)) / s.n, most = node_count_limit(limits);
+    struct flat *f = flat_new(sizeof *f + (fit < most ? fit : most) * s.n, s.n);
+    const bool pushed = flat_push(f, end == LIST_HEAD, s);
+    assert(pushed);
+    close_end(old);
+    link_node(l, behind, (unsigned char *)f, FLAT | 1);
+}
+
+/* Push to a flat end; false if that needs another node. */
+static bool push_flat(struct list *l, struct node *n, enum list_end end, struct span s)
+{
+    const struct flat *f = flat_of(n);
+    if (flat_push(flat_of(n), end == LIST_HEAD, s)) {
+        n->size++;
+        l->count++;
+        return true;
+    }
+    /* A run that was just begun, or is nearly used up, is no reason for a small node beside it. */
+    const lp_t *none = NULL;
+    if (s.n != f->width && f->end - f->begin < f->room / 2) unflatten(n, &none);
+    return false;
 }
 
 void list_push(struct list *l, enum list_end end, struct span element, const struct encoding_limits *limits)
 {
     struct node *n = end == LIST_HEAD ? l->head : l->tail;
+    if (n && is_flat(n) && push_flat(l, n, end, element)) return;
     if (!node_takes(n, element, limits)) {
-        link_element(l, end == LIST_HEAD ? NULL : l->tail, element, limits);
+        push_new_node(l, end, element, limits);
         return;
     }
     n->data = end == LIST_HEAD ? lp_prepend(n->data, element) : lp_append(n->data, element);
@@ -186,7 +308,7 @@ bool list_get(const struct list *l, int64_t index, struct span *element, char *s
 static void join_with_next(struct list *l, struct node *n, const struct encoding_limits *limits)
 {
     struct node *next = n ? n->next : NULL;
-    if (!next || is_plain(n) || is_plain(next)) return;
+    if (!next || !is_pack(n) || !is_pack(next)) return;
     const size_t bytes = lp_bytes(n->data) + lp_bytes(next->data) - LP_HEADER_BYTES - 1;
     if (!node_may_be(bytes, n->size + next->size, limits)) return;
     char scratch[NUM_I64_MAX_TEXT];
@@ -213,6 +335,7 @@ static void split(struct list *l, struct node *n, const lp_t *at)
 static void insert_at(struct list *l, struct node *n, const lp_t *at, struct span s,
                       const struct encoding_limits *limits)
 {
+    if (is_flat(n)) unflatten(n, &at);
     const bool first = is_plain(n) ? at != NULL : at == lp_first(n->data);
     if (node_takes(n, s, limits)) {
         n->data = lp_insert(n->data, at, s, NULL);
@@ -242,6 +365,10 @@ bool list_set(struct list *l, int64_t index, struct span element, const struct e
     const lp_t *at;
     struct node *n = seek(l, index, &at);
     if (!n) return false;
+    if (is_flat(n)) {
+        if (flat_set(flat_of(n), at, element)) return true;
+        unflatten(n, &at);
+    }
     const bool fits = !is_plain(n) && !is_large(element, limits) &&
                       node_may_be(lp_bytes(n->data) + element.n + ELEMENT_OVERHEAD, 0, limits);
     if (fits) {
@@ -256,15 +383,13 @@ bool list_set(struct list *l, int64_t index, struct span element, const struct e
     return true;
 }
 
-bool list_insert(struct list *l, struct span pivot, bool after, struct span element,
+bool list_insert(struct list *l, struct span pivot, bool behind, struct span element,
                  const struct encoding_limits *limits)
 {
     for (struct node *n = l->head; n; n = n->next) {
-        const lp_t *at = NULL;
-        if (!is_plain(n)) at = lp_find(n->data, lp_first(n->data), pivot, 0);
-        else if (span_eq(plain_bytes(n), pivot)) at = n->data;
+        const lp_t *at = find_in(n, first_of(n), pivot);
         if (!at) continue;
-        if (after) at = is_plain(n) ? NULL : lp_next(n->data, at);
+        if (behind) at = after(n, at);
         insert_at(l, n, at, element, limits);
         return true;
     }
@@ -279,12 +404,11 @@ void list_remove_range(struct list *l, uint64_t from, uint64_t n)
     const lp_t *at;
     struct node *node = seek(l, (int64_t)from, &at);
     uint64_t inside = 0; /* elements of the node before @at */
-    if (!is_plain(node))
-        for (const lp_t *p = lp_first(node->data); p != at; p = lp_next(node->data, p)) inside++;
+    for (const lp_t *p = first_of(node); p != at; p = after(node, p)) inside++;
     for (struct node *next; n > 0; node = next) {
         next = node->next;
         const uint64_t here = node_count(node) - inside < n ? node_count(node) - inside : n;
-        if (inside == 0 && !is_plain(node)) at = lp_first(node->data);
+        if (inside == 0) at = first_of(node);
         remove_in_node(l, node, &at, here);
         n -= here;
         inside = 0;
@@ -295,13 +419,13 @@ void list_remove_range(struct list *l, uint64_t from, uint64_t n)
 static uint64_t remove_equal_forwards(struct list *l, struct node *n, struct span s, uint64_t most)
 {
     uint64_t removed = 0;
-    const lp_t *at = lp_find(n->data, lp_first(n->data), s, 0);
+    const lp_t *at = find_in(n, first_of(n), s);
     while (at && removed < most) {
         removed++;
-        const bool last = n->size == 1; /* the node goes with it */
+        const bool last = node_count(n) == 1; /* the node goes with it */
         remove_in_node(l, n, &at, 1);
         if (last) break;
-        at = lp_find(n->data, at, s, 0);
+        at = find_in(n, at, s);
     }
     return removed;
 }
@@ -309,17 +433,17 @@ static uint64_t remove_equal_forwards(struct list *l, struct node *n, struct spa
 static uint64_t remove_equal_backwards(struct list *l, struct node *n, struct span s, uint64_t most)
 {
     uint64_t removed = 0;
-    const lp_t *at = lp_last(n->data);
+    const lp_t *at = last_of(n);
     while (at && removed < most) {
-        const lp_t *before = lp_prev(n->data, at);
-        if (lp_equal(at, s)) {
-            const size_t offset = before ? (size_t)(before - n->data) : 0;
+        const lp_t *prev = before(n, at);
+        if (equals(n, at, s)) {
+            const size_t offset = prev ? (size_t)(prev - n->data) : 0;
             removed++;
             remove_in_node(l, n, &at, 1);
-            if (before) before = n->data + offset;
+            if (prev) prev = n->data + offset;
             /* With nothing before and nothing behind it the node is gone, and this was the end anyway. */
         }
-        at = before;
+        at = prev;
     }
     return removed;
 }
@@ -354,11 +478,10 @@ bool list_iter_next(struct list_iter *i, struct span *element, char *scratch)
     const struct node *n = i->node;
     if (!n) return false;
     *element = element_at(n, i->at, scratch);
-    if (is_plain(n)) i->at = NULL;
-    else i->at = i->backwards ? lp_prev(n->data, i->at) : lp_next(n->data, i->at);
+    i->at = i->backwards ? before(n, i->at) : after(n, i->at);
     if (i->at) return true;
     i->node = n = i->backwards ? n->prev : n->next;
-    if (n) i->at = is_plain(n) ? n->data : i->backwards ? lp_last(n->data) : lp_first(n->data);
+    if (n) i->at = i->backwards ? last_of(n) : first_of(n);
     return true;
 }
 
@@ -379,8 +502,11 @@ uint64_t list_nodes(const struct list *l) { return l->nodes; }
 void list_each_node(const struct list *l, list_visit_node *visit, void *context)
 {
     for (const struct node *n = l->head; n; n = n->next) {
+        lp_t *packed = is_flat(n) ? flat_to_listpack(flat_of(n)) : NULL;
+        const lp_t *lp = packed ? packed : n->data;
         if (is_plain(n)) visit(context, plain_bytes(n), true);
-        else visit(context, span_of(n->data, lp_bytes(n->data)), false);
+        else visit(context, span_of(lp, lp_bytes(lp)), false);
+        lp_free(packed);
     }
 }
 
@@ -402,8 +528,9 @@ void list_check(const struct list *l)
     const struct node *prev = NULL;
     for (const struct node *n = l->head; n; prev = n, n = n->next) {
         assert(n->prev == prev);
-        assert(is_plain(n) || lp_valid(n->data, lp_bytes(n->data)));
-        assert(is_plain(n) || (n->size > 0 && n->size == lp_count(n->data)));
+        assert(!is_pack(n) || (lp_valid(n->data, lp_bytes(n->data)) && n->size > 0 && n->size == lp_count(n->data)));
+        if (is_flat(n)) flat_check(flat_of(n));
+        assert(!is_flat(n) || flat_count(flat_of(n)) == node_count(n));
         count += node_count(n);
         nodes++;
     }
