@@ -399,6 +399,20 @@ static void submit(struct core *c, struct chunk *chunk)
     window_append(c->window, chunk_ref(chunk));
 }
 
+/* Followers that were met in the meantime find what they lack on disk, or take a snapshot. */
+static void advance(struct core *c, const struct position *p)
+{
+    assert(p->offset >= c->self.end);
+    c->self.end = c->applied = p->offset;
+    c->self.end_crc = p->crc;
+    window_reset(c->window, p->offset);
+}
+
+bool core_is_alone(const struct core *c)
+{
+    return c->state == CORE_PRIMARY && !c->primary.met && c->herald.count == 0;
+}
+
 /* A report that was under way while a snapshot took the place of what it is about says nothing any more. */
 static void progress(struct core *c, const struct core_event *ev)
 {
@@ -422,6 +436,7 @@ static void main_event(struct core *c, const struct core_event *ev)
         break;
     case EVENT_PROMOTED: promoted(c, ev->facts, ev->flag); break;
     case EVENT_SUBMIT: submit(c, ev->chunk); break;
+    case EVENT_ADVANCE: advance(c, &ev->position); break;
     case EVENT_PROGRESS: progress(c, ev); break;
     case EVENT_LOADED:
         if (ev->flag) core_set_log(c, ev->facts);

@@ -36,6 +36,7 @@ enum event_kind {
     EVENT_UNFOLLOW,
     EVENT_PROMOTED, /* facts: history and end of our log, which has a new epoch; the first event of a primary */
     EVENT_SUBMIT,   /* chunk: a closed batch (the core takes a reference of its own) */
+    EVENT_ADVANCE,  /* position: batches were closed up to there, and are not kept in memory: see core_is_alone() */
     EVENT_PROGRESS, /* applied, durable */
     EVENT_LOADED,   /* flag: it succeeded, and facts are our log's now */
     EVENT_BASE_READY,
@@ -134,6 +135,9 @@ int64_t core_deadline(const struct core *c);
 
 const char *core_state_name(const struct core *c);
 enum node_role core_role(const struct core *c);
+
+/* We are primary and nobody is known who could want the log: a window in memory would serve nobody. */
+bool core_is_alone(const struct core *c);
 
 /* Least number for log_open_epoch() at a promotion. */
 uint64_t core_next_epoch(const struct core *c);

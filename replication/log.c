@@ -313,7 +313,7 @@ static void appended(struct log *log, struct chunk *c, int64_t now_ms)
 
 struct chunk *log_append(struct log *log, int64_t now_ms, struct buf *b)
 {
-    enum { TAKE = 64 << 10 }; /* shorter ones are cheaper copied than given a buffer of their own each */
+    enum { TAKE = 128 << 10 }; /* shorter ones are cheaper copied than given a buffer of their own each */
     assert(log->chain.epoch > 0 && b->len > BATCH_LINE_MAX && !log->must_checkpoint);
     const uint64_t offset = log->chain.offset;
     char line[BATCH_LINE_MAX];

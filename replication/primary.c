@@ -235,6 +235,7 @@ void primary_tell_peers(struct core *c) { EACH_FOLLOWER(f, c) tell_peers(c, f); 
 static void admit(struct core *c, struct follower *f, uint32_t conn, const struct facts *theirs, const char *address)
 {
     *f = (struct follower){.conn = conn, .boot = theirs->boot, .epoch = facts_epoch(theirs)};
+    c->primary.met = true;
     f->peer.id = theirs->id;
     (void)snprintf(f->peer.host, sizeof f->peer.host, "%s", theirs->host[0] ? theirs->host : address);
     f->peer.port = theirs->port;

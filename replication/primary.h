@@ -53,6 +53,7 @@ struct primary {
     struct follower followers[PRIMARY_FOLLOWERS];
     bool base_wanted;
     bool acked; /* something was acknowledged in this turn */
+    bool met;   /* somebody followed us since the start */
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
 };
 

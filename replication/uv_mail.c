@@ -31,7 +31,7 @@ void letter_free(struct letter *l)
 
 enum err mail_init(struct mailbox *b, uv_loop_t *loop, uv_async_cb wake, void *data, struct errmsg *m)
 {
-    *b = (struct mailbox){.last = &b->first};
+    *b = (struct mailbox){0};
     int r = uv_mutex_init(&b->mutex);
     if (r != 0) return err_set(m, ERR_IO, "cannot make a mutex: %s", uv_strerror(r));
     if ((r = uv_async_init(loop, &b->wake, wake)) != 0) {
@@ -43,26 +43,54 @@ enum err mail_init(struct mailbox *b, uv_loop_t *loop, uv_async_cb wake, void *d
     return ERR_OK;
 }
 
-void mail_put(struct mailbox *b, struct letter *l)
+static void append(struct mailbox *b, struct letter *l)
 {
     l->next = NULL;
+    *(b->last ? &b->last->next : &b->first) = l;
+    b->last = l;
+}
+
+void mail_put(struct mailbox *b, struct letter *l)
+{
     uv_mutex_lock(&b->mutex);
     const bool open = b->open;
     if (open) {
-        *b->last = l;
-        b->last = &l->next;
+        append(b, l);
         (void)uv_async_send(&b->wake);
     }
     uv_mutex_unlock(&b->mutex);
     if (!open) letter_free(l);
 }
 
+void mail_advance(struct mailbox *b, const struct position *p)
+{
+    uv_mutex_lock(&b->mutex);
+    if (b->open) {
+        if (!b->last || b->last->kind != LETTER_ADVANCE) append(b, letter_new(LETTER_ADVANCE));
+        b->last->position = *p;
+    }
+    uv_mutex_unlock(&b->mutex);
+}
+
+bool mail_take_advance(struct mailbox *b, struct position *p)
+{
+    uv_mutex_lock(&b->mutex);
+    struct letter *l = b->first && b->first->kind == LETTER_ADVANCE ? b->first : NULL;
+    if (l) {
+        b->first = l->next;
+        if (b->last == l) b->last = NULL;
+        *p = l->position;
+    }
+    uv_mutex_unlock(&b->mutex);
+    letter_free(l);
+    return l != NULL;
+}
+
 struct letter *mail_take(struct mailbox *b)
 {
     uv_mutex_lock(&b->mutex);
     struct letter *first = b->first;
-    b->first = NULL;
-    b->last = &b->first;
+    b->first = b->last = NULL;
     uv_mutex_unlock(&b->mutex);
     return first;
 }

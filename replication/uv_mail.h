@@ -14,6 +14,7 @@ enum letter_kind {
     LETTER_UNFOLLOW,
     LETTER_PROMOTED, /* facts, flag: at the start */
     LETTER_SUBMIT,   /* chunk */
+    LETTER_ADVANCE,  /* position */
     LETTER_LOADED,   /* flag, facts */
     LETTER_BASE_READY,
     LETTER_BASE_FAILED, /* bytes */
@@ -58,7 +59,7 @@ void letter_free(struct letter *l); /* with what it still holds, the descriptor 
 struct mailbox {
     uv_mutex_t mutex;
     uv_async_t wake;
-    struct letter *first, **last;
+    struct letter *first, *last;
     bool open;
 };
 
@@ -67,6 +68,11 @@ MUST_USE enum err mail_init(struct mailbox *b, uv_loop_t *loop, uv_async_cb wake
 
 /* Any thread. Takes the letter. */
 void mail_put(struct mailbox *b, struct letter *l);
+
+/* A LETTER_ADVANCE to @p that does not wake the reader, and takes the place of one that nothing was put behind. */
+void mail_advance(struct mailbox *b, const struct position *p);
+/* The LETTER_ADVANCE that stands first, for a reader who is awake for another reason; false: another does, or none. */
+bool mail_take_advance(struct mailbox *b, struct position *p);
 
 /* All letters, as a list in order. */
 struct letter *mail_take(struct mailbox *b);

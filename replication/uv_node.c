@@ -202,6 +202,10 @@ void node_promoted(struct node *n)
 
 void node_submit(struct node *n, struct chunk *c)
 {
+    if (atomic_load(&n->alone)) {
+        mail_advance(&n->to_link, &(struct position){.epoch = c->epoch, .offset = chunk_end(c), .crc = c->crc});
+        return;
+    }
     struct letter *l = letter_new(LETTER_SUBMIT);
     l->chunk = chunk_ref(c);
     mail_put(&n->to_link, l);
@@ -210,7 +214,8 @@ void node_submit(struct node *n, struct chunk *c)
 void node_progress(struct node *n, uint64_t applied, uint64_t durable)
 {
     const bool news = atomic_exchange(&n->applied, applied) != applied;
-    if (atomic_exchange(&n->durable, durable) != durable || news) mail_poke(&n->to_link);
+    const bool more = atomic_exchange(&n->durable, durable) != durable || news;
+    if (more && !atomic_load(&n->alone)) mail_poke(&n->to_link);
 }
 
 void node_loaded(struct node *n, bool ok)

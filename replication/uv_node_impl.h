@@ -28,6 +28,7 @@ struct node {
     /* Shared. */
     struct mailbox to_link, to_main;
     _Atomic uint64_t applied, durable;
+    atomic_bool alone;       /* core_is_alone(): the link thread need not see each batch */
     atomic_bool acks_wanted; /* the main thread has counted and not been told of acknowledgements since */
     uv_mutex_t mutex;        /* for what follows */
     uv_cond_t unfollowed;

@@ -215,7 +215,10 @@ static void work_off(struct node *n)
 static void on_opened(void *ctx, struct conn *c, uint32_t id, const struct seal_claim *peer, const char *address)
 {
     (void)c;
-    struct core_event ev = {.kind = EVENT_OPENED, .conn = id, .text = address};
+    struct node *n = ctx;
+    struct core_event ev = {.kind = EVENT_ADVANCE};
+    if (mail_take_advance(&n->to_link, &ev.position)) step(n, &ev); /* whoever comes finds our log where it is */
+    ev = (struct core_event){.kind = EVENT_OPENED, .conn = id, .text = address};
     memcpy(ev.peer_id.bytes, peer->node_id, sizeof ev.peer_id.bytes);
     step(ctx, &ev);
 }
@@ -283,6 +286,10 @@ static void read_letter(struct node *n, struct letter *l)
         break;
     case LETTER_PROMOTED: ev.kind = EVENT_PROMOTED; break;
     case LETTER_SUBMIT: ev.kind = EVENT_SUBMIT; break;
+    case LETTER_ADVANCE:
+        ev.kind = EVENT_ADVANCE;
+        ev.position = l->position;
+        break;
     case LETTER_LOADED: ev.kind = EVENT_LOADED; break;
     case LETTER_BASE_READY: ev.kind = EVENT_BASE_READY; break;
     case LETTER_BASE_FAILED:
@@ -382,6 +389,7 @@ static void publish(struct node *n)
     s->refused_handshakes = n->conns.refused_handshakes;
     n->status_at_ms = node_now_ms();
     uv_mutex_unlock(&n->mutex);
+    atomic_store(&n->alone, core_is_alone(c));
 }
 
 static void on_timer(uv_timer_t *timer) { (void)timer; /* the turn's end does the rest */ }

@@ -183,6 +183,12 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     struct client *c = h->data;
     char *shared = c->server->clients.read_buffer;
     (void)suggested;
+    /* libuv would read on while there is more: but a turn takes one read of each, so that nobody waits long for others, and
+     * what is logged goes its way before more is. */
+    if (c->heard == c->server->clients.turn + 1) {
+        *buf = uv_buf_init(NULL, 0);
+        return;
+    }
     if (c->in.len <= SMALL_TAIL) {
         if (c->in.len) memcpy(shared, c->in.p, c->in.len);
         *buf = uv_buf_init(shared + c->in.len, (unsigned)(CLIENTS_READ_BYTES - c->in.len));
@@ -270,7 +276,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct client *c = stream->data;
     struct server *s = c->server;
-    if (n == 0) return;
+    if (n == 0 || n == UV_ENOBUFS) return;
     if (n == UV_EOF) {
         on_end(c);
         return;
@@ -299,6 +305,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     const size_t done = consume(c, in);
+    if (done) c->heard = s->clients.turn + 1;
     if (!(c->flags & CLIENT_CLOSING)) keep_rest(c, in, done, own);
 }
 

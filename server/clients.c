@@ -100,6 +100,7 @@ bool clients_password_is(const struct server *s, struct span password)
 void clients_flush(struct server *s)
 {
     while (s->clients.dirty) client_flush(s->clients.dirty);
+    s->clients.turn++;
 }
 
 void clients_tend(struct server *s)

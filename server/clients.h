@@ -18,6 +18,7 @@ struct clients {
     uv_idle_t idle;                    /* active for one turn, while there are any */
     size_t count;
     uint64_t next_id;
+    uint64_t turn; /* of the loop, counted */
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
     bool paused;        /* nobody is read: the disk is behind */

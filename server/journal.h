@@ -46,8 +46,9 @@ MUST_USE enum err journal_open_epoch(struct server *s, uint64_t at_least, struct
 
 /* The open batch goes into the log, if there is anything in it. */
 void journal_close_batch(struct server *s);
-/* The same if it has grown large within a turn. */
-static inline bool journal_is_large(const struct journal *j) { return j->batch.len > (4u << 20); }
+/* The same if it has grown large within a turn: batches of like size keep the allocator's free space whole. A little less
+ * than 64 KB, which is a size that it does not round up. */
+static inline bool journal_is_large(const struct journal *j) { return j->batch.len > (60u << 10); }
 
 /* A received chunk goes into the log. Borrows @c. */
 void journal_append_chunk(struct server *s, struct chunk *c);

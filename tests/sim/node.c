@@ -380,7 +380,12 @@ void node_write(struct world *w, struct sim_node *n)
     memcpy(payload, &unique, sizeof unique);
     struct chunk *c = disk_write(w, n, span_of(payload, size));
     w->writes++;
-    node_give(w, n, &(struct core_event){.kind = EVENT_SUBMIT, .chunk = c});
+    struct core_event ev = {.kind = EVENT_SUBMIT, .chunk = c};
+    if (core_is_alone(n->core)) { /* as node_submit() does */
+        ev.kind = EVENT_ADVANCE;
+        ev.position = (struct position){.epoch = c->epoch, .offset = chunk_end(c), .crc = c->crc};
+    }
+    node_give(w, n, &ev);
     chunk_unref(c);
     will_sync(w, n);
 }

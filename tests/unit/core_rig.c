@@ -365,6 +365,11 @@ void rig_follow(struct rig *r, unsigned i, unsigned whom, bool take_any)
     rig_settle(r);
 }
 
+void rig_advance(struct rig *r, unsigned i, uint64_t offset, uint32_t crc)
+{
+    rig_give(r, i, &(struct core_event){.kind = EVENT_ADVANCE, .position = {.offset = offset, .crc = crc}});
+}
+
 void rig_write(struct rig *r, unsigned i, const char *payload)
 {
     const struct facts *self = &r->nodes[i].core->self;
@@ -379,7 +384,8 @@ void rig_write(struct rig *r, unsigned i, const char *payload)
     c->epoch = chain.epoch;
     c->crc = chain.crc;
     buf_free(&whole);
-    rig_give(r, i, &(struct core_event){.kind = EVENT_SUBMIT, .chunk = c});
+    if (core_is_alone(r->nodes[i].core)) rig_advance(r, i, chunk_end(c), c->crc);
+    else rig_give(r, i, &(struct core_event){.kind = EVENT_SUBMIT, .chunk = c});
     chunk_unref(c);
     rig_settle(r);
 }

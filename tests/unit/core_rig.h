@@ -65,4 +65,6 @@ void rig_start_primary(struct rig *r, unsigned i);
 void rig_promote(struct rig *r, unsigned i, uint64_t epoch_id);
 void rig_follow(struct rig *r, unsigned i, unsigned whom, bool take_any);
 void rig_write(struct rig *r, unsigned i, const char *payload);
+/* The log goes on to @offset without a batch for the window. */
+void rig_advance(struct rig *r, unsigned i, uint64_t offset, uint32_t crc);
 void rig_cut(struct rig *r, unsigned i, uint32_t conn);

@@ -76,6 +76,31 @@ Test(core, a_link_that_breaks_is_continued_at_its_offset)
     cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
 }
 
+Test(core, a_primary_that_nobody_ever_followed_keeps_no_log_in_memory)
+{
+    rig_add(&rig, A, 1, 1, 11, 0);
+    rig_start_primary(&rig, A);
+    cr_expect(core_is_alone(CORE(A)));
+    rig_write(&rig, A, "first");
+    cr_expect_eq(window_memory(CORE(A)->window), 0);
+    rig_add(&rig, B, 0, 0, 0, 0);
+    rig_follow(&rig, B, A, false);
+    cr_expect_not(core_is_alone(CORE(A)));
+    rig_write(&rig, A, "second");
+    cr_expect_gt(window_memory(CORE(A)->window), 0);
+    cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
+}
+
+Test(core, a_follower_reads_from_disk_what_was_written_before_the_primary_knew_of_it)
+{
+    make_pair();
+    const struct follower *f = primary_find(CORE(A), &CORE(B)->self.id);
+    cr_assert_eq(f->source, SOURCE_WINDOW);
+    rig_advance(&rig, A, CORE(A)->self.end + 100, 4711);
+    rig_give(&rig, A, &(struct core_event){.kind = EVENT_TICK});
+    cr_expect(f->source == SOURCE_OPENING || f->source == SOURCE_DISK || f->source == SOURCE_READING);
+}
+
 Test(core, another_lineage_is_taken_only_on_an_operators_word)
 {
     rig_add(&rig, A, 1, 1, 11, 0);
