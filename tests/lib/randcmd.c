@@ -5,6 +5,7 @@
 
 #include "common/num.h"
 #include "common/rdb.h"
+#include "common/syntax.h"
 
 void randcmd_init(struct randcmd *r, const struct command_set *commands, uint64_t seed)
 {
@@ -15,6 +16,7 @@ void randcmd_free(struct randcmd *r)
 {
     buf_free(&r->bytes);
     buf_free(&r->raw);
+    buf_free(&r->syntax);
 }
 
 /* Chance. */
@@ -332,15 +334,16 @@ static const struct {
     {"ttl", put_ttl},
     {"serialized-value", put_payload},
     {"last-id", put_id},
-    {"lastid", put_id},
-    {"max-deleted-id", put_id},
+    {"max_deleted_entry_id", put_id},
     {"threshold", put_threshold},
     {"group", put_group},
+    {"groupname", put_group},
     {"consumer", put_consumer},
+    {"consumername", put_consumer},
     {"min-idle-time", put_idle},
     {"ms", put_idle},
-    {"entries-added", put_some_count},
-    {"entries-read", put_some_count},
+    {"entries_added", put_some_count},
+    {"entries_read", put_some_count},
 };
 
 static void put_named(struct randcmd *r, struct span name)
@@ -383,7 +386,7 @@ static void put_named(struct randcmd *r, struct span name)
     put_value(r);
 }
 
-/* Walking a syntax (its grammar stands in common/syntax.c). */
+/* Walking a syntax (its grammar stands in common/syntax.h) without annotations. */
 
 static bool ends(char c) { return c == 0 || c == ']' || c == '}'; }
 
@@ -497,7 +500,10 @@ static void make(struct randcmd *r)
     r->numkeys = 0;
     r->command = choose(r);
     put_name(r, r->command->name);
-    make_sequence(r, r->command->row->syntax);
+    r->syntax.len = 0;
+    syntax_plain(r->command->row->syntax, &r->syntax);
+    buf_add_char(&r->syntax, '\0');
+    make_sequence(r, r->syntax.p);
     if (one_in(r, 30)) spoil(r);
 }
 

@@ -21,7 +21,7 @@ struct randcmd {
 
     /* The command that is being made. */
     const struct command_entry *command;
-    struct buf bytes;
+    struct buf syntax, bytes;
     size_t ends[RANDCMD_MAX_ARGS]; /* of each argument, in `bytes` */
     size_t argc;
     uint64_t numkeys; /* the number that was given before the keys; 0: none was */
