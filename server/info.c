@@ -176,7 +176,7 @@ static void put_turns(struct stats *t, struct buf *o)
     const struct turn_figures *f = &t->turn.figures;
     const struct ticks *ticks = &t->turn.ticks;
     const uint64_t turns = rate_get(&t->turn_rate);
-    ticks_measure(&t->turn.ticks);
+    turn_measure(&t->turn);
     put_u64(o, "eventloop_cycles", f->turns);
     put_u64(o, "eventloop_duration_sum", ticks_us(ticks, f->wall));
     put_u64(o, "eventloop_duration_cmd_sum", ticks_us(ticks, f->commands));

@@ -63,7 +63,7 @@ void stats_sample(struct stats *s, int64_t now_ns)
         rate_sample(&s->wall_rate, s->turn.figures.wall, (uint64_t)elapsed);
     }
     s->sampled_ns = now_ns;
-    ticks_measure(&s->turn.ticks);
+    turn_measure(&s->turn);
 }
 
 uint64_t rate_get(const struct rate *r)

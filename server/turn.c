@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 
-enum { LONG_US = 200 }; /* a shorter turn counts as it is by the wall */
+enum { LONG_US = 200 }; /* what is shorter counts as it is by the wall */
 
 static struct turn_use use_now(void)
 {
@@ -14,46 +14,70 @@ static struct turn_use use_now(void)
                              .waits = (uint64_t)use.ru_nvcsw};
 }
 
+static void choose_what_to_note(struct turn *t)
+{
+    const struct turn_figures *f = &t->figures;
+    t->note_above =
+        t->ticks.us > 0 ? (uint64_t)((double)(f->command_us < LONG_US ? f->command_us : LONG_US) / t->ticks.us) : 0;
+}
+
 void turn_init(struct turn *t)
 {
     *t = (struct turn){0};
     ticks_init(&t->ticks);
 }
 
-void turn_reset(struct turn *t) { t->figures = (struct turn_figures){0}; }
-
-void turn_begin_slowly(struct turn *t, uint64_t now)
+void turn_reset(struct turn *t)
 {
-    t->begin = now;
-    t->use = use_now();
+    t->figures = (struct turn_figures){0};
+    t->commands = 0;
+    choose_what_to_note(t);
 }
 
-uint64_t turn_own_us(uint64_t wall_us, struct turn_use before, struct turn_use after)
+void turn_measure(struct turn *t)
 {
-    const uint64_t cpu_us = after.cpu_us - before.cpu_us;
-    return after.waits != before.waits || cpu_us > wall_us ? wall_us : cpu_us;
+    ticks_measure(&t->ticks);
+    choose_what_to_note(t);
 }
 
-static void note_longest(struct turn *t, uint64_t own_us)
+void turn_begin_slowly(struct turn *t)
+{
+    t->begin = ticks_now(&t->ticks);
+    t->begin_use = t->use = use_now();
+    t->commands = t->figures.commands;
+}
+
+uint64_t turn_own_us(uint64_t wall_us, uint64_t rest_us, struct turn_use before, struct turn_use after)
+{
+    const uint64_t cpu_us = after.cpu_us - before.cpu_us, own_us = cpu_us > rest_us ? cpu_us - rest_us : 0;
+    return after.waits != before.waits || own_us > wall_us ? wall_us : own_us;
+}
+
+void turn_note_command(struct turn *t, const struct command_entry *command, uint64_t took)
 {
     struct turn_figures *f = &t->figures;
-    const uint64_t by_wall_us = ticks_us(&t->ticks, t->longest),
-                   command_us = by_wall_us < own_us ? by_wall_us : own_us;
-    if (own_us > f->longest_us) f->longest_us = own_us;
-    if (t->command && (!f->command || command_us > f->command_us)) {
-        f->command_us = command_us;
-        f->command = t->command;
+    uint64_t us = ticks_us(&t->ticks, took);
+    if (us > LONG_US) {
+        const struct turn_use now = use_now();
+        us = turn_own_us(us, ticks_us(&t->ticks, f->commands - took - t->commands), t->use, now);
+        t->use = now;
+        t->commands = f->commands;
     }
+    if (f->command && us <= f->command_us) return;
+    f->command_us = us;
+    f->command = command;
+    choose_what_to_note(t);
 }
 
 void turn_end(struct turn *t)
 {
     if (!t->begin) return;
-    if (t->ticks.us == 0) ticks_measure(&t->ticks);
-    const uint64_t wall = ticks_between(t->begin, ticks_now(&t->ticks)), wall_us = ticks_us(&t->ticks, wall);
+    if (t->ticks.us <= 0) turn_measure(t);
+    const uint64_t wall = ticks_between(t->begin, ticks_now(&t->ticks));
+    uint64_t us = ticks_us(&t->ticks, wall);
+    if (us > LONG_US) us = turn_own_us(us, 0, t->begin_use, use_now());
     t->figures.turns++;
     t->figures.wall += wall;
-    note_longest(t, wall_us > LONG_US ? turn_own_us(wall_us, t->use, use_now()) : wall_us);
-    t->begin = t->longest = 0;
-    t->command = NULL;
+    if (us > t->figures.longest_us) t->figures.longest_us = us;
+    t->begin = 0;
 }

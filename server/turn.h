@@ -1,19 +1,18 @@
 /* How long commands and turns of the loop take, measured inside.
  *
- * A turn begins with the first event that the poll brings and ends before the next poll. Two times are taken of it: by the
- * wall (the processor's counter), and, where that is long, the thread's own time: the CPU time it used, plus the time it
- * waited for a lock or a disk, but not what the machine took away (other processes, the hypervisor). For that, the CPU time
- * of the thread and how often it gave up the processor by itself are read when a turn begins, and again at the end of a
- * long one: if it never did, it did not wait, and its own time is its CPU time; else it is the time by the wall.
- *
- * A command is timed by the counter, from the end of the one before in the same read; what the longest one of a turn took
- * counts at most as much as the turn's own time. */
+ * A turn begins with the first event that the poll brings and ends before the next poll. A command is timed by the
+ * processor's counter, from the end of the one before in the same read. Where that is long, what counts is the thread's
+ * own time: the CPU time it used, plus the time it waited for a lock or a disk, but not what the machine took away (other
+ * processes, the hypervisor). For that, the CPU time of the thread and how often it gave up the processor by itself are
+ * read when a turn begins, and again at the end of a long turn: if it never did, it did not wait, and its own time is its
+ * CPU time; else it is the time by the wall. After a long command they are read too, and what the short commands since
+ * the last reading took is subtracted: what is left is the long one's, and at most the system calls between them. */
 #pragma once
 
 #include "common/command.h"
 #include "server/ticks.h"
 
-/* What a thread used up to some moment. */
+/* What the thread used up to some moment. */
 struct turn_use {
     uint64_t cpu_us;
     uint64_t waits; /* times that it gave up the processor by itself */
@@ -30,23 +29,26 @@ struct turn_figures {
 
 struct turn {
     struct ticks ticks;
-    uint64_t begin;                      /* of this turn; 0: nothing has happened in it */
-    uint64_t command_end;                /* of the command before, or when the bytes came */
-    struct turn_use use;                 /* when it began */
-    uint64_t longest;                    /* ticks of its longest command */
-    const struct command_entry *command; /* that command */
+    uint64_t begin;                 /* of this turn; 0: nothing has happened in it */
+    uint64_t command_end;           /* of the command before, or when the bytes came */
+    uint64_t note_above;            /* ticks: of longer commands more is to be known */
+    struct turn_use begin_use, use; /* when it began; at the last reading */
+    uint64_t commands;              /* ticks of all commands at the last reading */
     struct turn_figures figures;
 };
 
 void turn_init(struct turn *t);
 void turn_reset(struct turn *t);
+/* Measure the tick, now and again. */
+void turn_measure(struct turn *t);
 
-void turn_begin_slowly(struct turn *t, uint64_t now); /* the first event of a turn */
+void turn_begin_slowly(struct turn *t);
+void turn_note_command(struct turn *t, const struct command_entry *command, uint64_t took);
 
 /* Something is going to be done in this turn. */
 static inline void turn_begin(struct turn *t)
 {
-    if (!t->begin) turn_begin_slowly(t, ticks_now(&t->ticks));
+    if (!t->begin) turn_begin_slowly(t);
 }
 
 /* Requests of a client are going to be executed. */
@@ -62,15 +64,13 @@ static inline uint64_t turn_end_command(struct turn *t, const struct command_ent
     const uint64_t now = ticks_now(&t->ticks), took = ticks_between(t->command_end, now);
     t->command_end = now;
     t->figures.commands += took;
-    if (took > t->longest) {
-        t->longest = took;
-        t->command = command;
-    }
+    if (took > t->note_above) turn_note_command(t, command, took);
     return took;
 }
 
 /* The loop is going to poll. */
 void turn_end(struct turn *t);
 
-/* The own time of a turn that took @wall_us, from what the thread used before and after. */
-uint64_t turn_own_us(uint64_t wall_us, struct turn_use before, struct turn_use after);
+/* The own time of something that took @wall_us, from what the thread used before and after; @rest_us of that was used by
+ * something else. */
+uint64_t turn_own_us(uint64_t wall_us, uint64_t rest_us, struct turn_use before, struct turn_use after);

@@ -2,19 +2,25 @@
 
 #include "server/turn.h"
 
-Test(turn, the_own_time_of_a_turn_that_did_not_wait_is_its_cpu_time)
+Test(turn, the_own_time_of_what_did_not_wait_is_its_cpu_time)
 {
-    cr_expect_eq(turn_own_us(9000, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 300);
+    cr_expect_eq(turn_own_us(9000, 0, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 300);
+}
+
+Test(turn, what_short_commands_used_is_not_the_long_ones)
+{
+    cr_expect_eq(turn_own_us(9000, 120, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 180);
+    cr_expect_eq(turn_own_us(9000, 310, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 0);
 }
 
 Test(turn, a_wait_counts_as_own_time)
 {
-    cr_expect_eq(turn_own_us(9000, (struct turn_use){100, 7}, (struct turn_use){400, 8}), 9000);
+    cr_expect_eq(turn_own_us(9000, 120, (struct turn_use){100, 7}, (struct turn_use){400, 8}), 9000);
 }
 
 Test(turn, the_own_time_is_never_more_than_by_the_wall)
 {
-    cr_expect_eq(turn_own_us(200, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 200);
+    cr_expect_eq(turn_own_us(200, 0, (struct turn_use){100, 7}, (struct turn_use){400, 7}), 200);
 }
 
 /* A turn of @t in which the machine took a second away: it is moved into the past. */
@@ -36,6 +42,7 @@ Test(turn, what_the_machine_took_away_is_not_the_commands)
     lose_a_second(&t, &command);
     cr_expect_eq(t.figures.turns, 1);
     cr_expect_eq(t.figures.command, &command);
+    cr_expect_eq(t.commands, t.figures.commands); /* it was long: the CPU time was read */
     cr_expect_lt(t.figures.command_us, 1000000);
     cr_expect_lt(t.figures.longest_us, 1000000);
     cr_expect_geq(ticks_us(&t.ticks, t.figures.wall), 1000000);
