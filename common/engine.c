@@ -89,12 +89,30 @@ void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const s
                      .now_ms = now_ms,
                      .origin = ORIGIN_CLIENT,
                      .reply = reply,
-                     .effects = effects};
+                     .effects = effects,
+                     .hash_known = request->hashed,
+                     .hash = request->hash};
     e->now_ms = now_ms;
     command->row->run(&c);
     if (c.changes == 0) return;
     e->stats.dirty += c.changes;
     log_request(&c);
+}
+
+void engine_foresee(const struct engine *e, const struct session *s, const struct command_entry *command,
+                    struct request *request)
+{
+    enum { MOST = 256 }; /* bytes of a key */
+    if (request->argc < 2 || command->row->keys[0].begin != 1 || request->argv[1].n > MOST) return;
+    const struct db *d = e->data->dbs[s->db];
+    request->hash = db_hash(d, request->argv[1]);
+    request->hashed = true;
+    htable_prefetch_bucket(db_table(d), request->hash);
+}
+
+void engine_foresee_more(const struct engine *e, const struct session *s, const struct request *request)
+{
+    if (request->hashed) htable_prefetch_item(db_table(e->data->dbs[s->db]), request->hash);
 }
 
 /* MULTI and EXEC frame what Redis logs of a transaction. */

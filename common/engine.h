@@ -115,6 +115,13 @@ void engine_add_commands(struct command_set *s);
 void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const struct command_entry *command,
                     const struct request *request, struct reply *reply, struct effects *effects);
 
+/* This request of @command is going to be executed behind the one at hand: hash its first key, and have the memory that it
+ * will read on its way meanwhile. Once before the request at hand is executed, and once after. Neither changes anything,
+ * and the data may change before its turn comes; only engine_swap() must not come between. */
+void engine_foresee(const struct engine *e, const struct session *s, const struct command_entry *command,
+                    struct request *request);
+void engine_foresee_more(const struct engine *e, const struct session *s, const struct request *request);
+
 /* Replay one effect. MULTI and EXEC, which Redis's own logs have around transactions, are passed over: whoever reads
  * the log hands over whole transactions only. FUNCTION changes engine_functions(). Errors: ERR_CORRUPT  unknown command, wrong arity, or the command
  * answered with an error: the log does not fit the data; @m says which. */

@@ -231,6 +231,21 @@ static inline struct htable_slot *find_in(const struct htable *t, struct htable_
     return NULL;
 }
 
+void htable_prefetch_bucket(const struct htable *t, uint64_t hash)
+{
+    if (t->count) __builtin_prefetch(bucket_for(t, htable_position(hash)));
+}
+
+void htable_prefetch_item(const struct htable *t, uint64_t hash)
+{
+    if (t->count == 0) return;
+    const struct htable_bucket *b = bucket_for(t, htable_position(hash));
+    for (unsigned i = 0; i < SLOTS; i++) {
+        const uint64_t word = b->slots[i].word;
+        if (tag_fits(word, hash) && word) __builtin_prefetch(item_of(word));
+    }
+}
+
 struct htable_slot *htable_find_slot(struct htable *t, uint64_t hash, struct span key)
 {
     return t->count ? find_in(t, bucket_for(t, htable_position(hash)), hash, key) : NULL;

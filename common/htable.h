@@ -63,6 +63,11 @@ static inline uint64_t htable_position(uint64_t hash) { return hash >> (64 - HTA
 void *htable_find(const struct htable *t, uint64_t hash, struct span key);
 struct htable_slot *htable_find_slot(struct htable *t, uint64_t hash, struct span key);
 
+/* Have the memory that a look-up of @hash reads on its way before it is needed: the bucket; and later, when that is likely
+ * to be here, the item. */
+void htable_prefetch_bucket(const struct htable *t, uint64_t hash);
+void htable_prefetch_item(const struct htable *t, uint64_t hash);
+
 /* Add an item whose key is not in the table, without a mark or with @mark. Does a bounded step of a resize, as removal
  * does. */
 void htable_insert(struct htable *t, uint64_t hash, void *item);

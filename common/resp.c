@@ -63,16 +63,16 @@ static inline enum header header_read(struct resp_parser *p, struct span line, s
 /* The bytes of the arguments that are done lie elsewhere now. */
 static void rebase(struct resp_parser *p, const char *to)
 {
-    for (size_t i = 0; i < p->done_args; i++) p->argv[i].p = to + (p->argv[i].p - p->base);
+    for (size_t i = 0; i < p->done_args; i++) p->argv.at[i].p = to + (p->argv.at[i].p - p->base);
     p->base = to;
 }
 
 /* Room for arguments grows as they come: a header alone, whatever it promises, costs nothing. */
 static void make_room(struct resp_parser *p)
 {
-    size_t room = p->room ? p->room * 2 : FIRST_ROOM;
-    p->argv = mem_realloc(p->argv, room * sizeof *p->argv);
-    p->room = room;
+    const size_t room = p->argv.room ? p->argv.room * 2 : FIRST_ROOM;
+    p->argv.at = mem_realloc(p->argv.at, room * sizeof *p->argv.at);
+    p->argv.room = room;
 }
 
 /* Start of a request: what the one before needed beyond measure is given back. */
@@ -80,10 +80,9 @@ static void forget(struct resp_parser *p)
 {
     p->total_args = p->done_args = p->done_bytes = p->scanned_bytes = 0;
     p->bulk_bytes = -1;
-    if (p->room > KEPT_ROOM) {
-        mem_free(p->argv);
-        p->argv = NULL;
-        p->room = 0;
+    if (p->argv.room > KEPT_ROOM) {
+        mem_free(p->argv.at);
+        p->argv = (struct resp_argv){0};
     }
 }
 
@@ -150,12 +149,12 @@ static enum resp_status parse_array(struct resp_parser *p, struct span in, const
         }
         const char *bytes = in.p + p->done_bytes;
         if (bytes[n] != '\r' || bytes[n + 1] != '\n') return bad(p, "bulk string does not end in CRLF");
-        if (p->done_args == p->room) make_room(p);
-        p->argv[p->done_args++] = span_of(bytes, n);
+        if (p->done_args == p->argv.room) make_room(p);
+        p->argv.at[p->done_args++] = span_of(bytes, n);
         p->done_bytes += n + 2;
         p->bulk_bytes = -1;
     }
-    *request = (struct request){p->argv, p->total_args, span_of(in.p, p->done_bytes)};
+    *request = (struct request){.argv = p->argv.at, .argc = p->total_args, .raw = span_of(in.p, p->done_bytes)};
     *used = p->done_bytes;
     return RESP_REQUEST;
 }
@@ -236,11 +235,11 @@ static enum resp_status parse_inline(struct resp_parser *p, struct span in, cons
         if (cursor_left(&c) == 0) break;
         const size_t begin = p->inline_bytes.len;
         if (!read_word(&c, &p->inline_bytes)) return bad(p, "unbalanced quotes in request");
-        if (p->done_args == p->room) make_room(p);
-        p->argv[p->done_args++] = span_of(p->inline_bytes.p + begin, p->inline_bytes.len - begin);
+        if (p->done_args == p->argv.room) make_room(p);
+        p->argv.at[p->done_args++] = span_of(p->inline_bytes.p + begin, p->inline_bytes.len - begin);
     }
     assert(p->inline_bytes.cap == cap);
-    *request = (struct request){p->argv, p->done_args, span_of(NULL, 0)};
+    *request = (struct request){.argv = p->argv.at, .argc = p->done_args};
     return RESP_REQUEST;
 }
 
@@ -259,13 +258,13 @@ enum resp_status resp_parse(struct resp_parser *p, struct span in, const struct 
     }
     const enum resp_status status = in.p[0] == '*' ? parse_array(p, in, limits, request, used, want)
                                                    : parse_inline(p, in, limits, request, used, want);
-    if (status == RESP_REQUEST) p->total_args = p->scanned_bytes = 0;
+    if (status != RESP_INCOMPLETE) p->total_args = p->scanned_bytes = 0;
     return status;
 }
 
 void resp_parser_free(struct resp_parser *p)
 {
-    mem_free(p->argv);
+    mem_free(p->argv.at);
     buf_free(&p->inline_bytes);
     *p = (struct resp_parser){0};
 }

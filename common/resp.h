@@ -20,19 +20,27 @@ struct request {
     struct span *argv; /* owned by the parser, reused by the next request */
     size_t argc;       /* 0: an empty line or "*0", to be skipped */
     struct span raw;   /* the whole request as it came, if it was an array; empty for an inline one */
+    bool hashed;       /* engine_foresee() saw it: */
+    uint64_t hash;     /* of argv[1] */
+};
+
+/* Room for the arguments of one request. */
+struct resp_argv {
+    struct span *at;
+    size_t room;
 };
 
 enum resp_status {
     RESP_REQUEST,    /* one whole request; *used bytes were taken */
     RESP_INCOMPLETE, /* more bytes are needed; nothing was taken; *want says how many bytes in all would
                         surely help */
-    RESP_BAD,        /* protocol error; the reply's text ("ERR ...") is in `error`; the connection is to be closed */
+    RESP_BAD,        /* protocol error; the reply's text ("ERR ...") is in `error`; the connection is to be closed.
+                        The same bytes give the same error again */
 };
 
 /* Zero-initialised is a parser at the start of a request. */
 struct resp_parser {
-    struct span *argv;
-    size_t room;
+    struct resp_argv argv;
     struct buf inline_bytes; /* unquoted arguments of an inline request */
 
     /* How far an incomplete request was understood, so that no byte is parsed twice. */
@@ -52,6 +60,15 @@ enum resp_status resp_parse(struct resp_parser *p, struct span in, const struct 
 
 /* An incomplete request was begun: the bytes behind it must be kept. */
 static inline bool resp_parser_midway(const struct resp_parser *p) { return p->total_args || p->scanned_bytes; }
+
+/* Have the next request read into @other, so that the last one stays valid beside it if it came as an array. Exchanges the
+ * two: both are freed by whoever owns them in the end, the parser's by resp_parser_free(). */
+static inline void resp_parser_exchange(struct resp_parser *p, struct resp_argv *other)
+{
+    const struct resp_argv mine = p->argv;
+    p->argv = *other;
+    *other = mine;
+}
 
 void resp_parser_free(struct resp_parser *p);
 

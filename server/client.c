@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "common/engine.h"
 #include "common/mem.h"
 #include "server/dispatch.h"
 #include "server/nodes.h"
@@ -212,26 +213,64 @@ static void protocol_error(struct client *c)
     client_close_after_reply(c);
 }
 
+/* What lies behind the requests that were executed. */
+struct parsed {
+    enum resp_status status;
+    size_t used;                         /* bytes of a whole request */
+    struct request request;              /* a whole request */
+    const struct command_entry *command; /* its command, or NULL */
+};
+
+static void parse(struct client *c, struct span in, struct parsed *p)
+{
+    const struct clients *all = &c->server->clients;
+    const struct resp_limits *limits = c->flags & CLIENT_TRUSTED ? &all->limits : &all->limits_before_auth;
+    p->status = resp_parse(&c->parser, in, limits, &p->request, &p->used, &c->want);
+    if (p->status != RESP_REQUEST) return;
+    c->want = 1;
+    p->command = p->request.argc ? dispatch_find(c, &p->request) : NULL;
+}
+
+/* Commands of the engine change nothing that parsing depends on, and are executed unless writes are held; inline requests
+ * share one buffer. */
+static bool may_look_ahead(const struct client *c, const struct parsed *now, struct span rest)
+{
+    return now->command && now->command->flags & CMD_ENGINE && !c->server->clients.writes_held &&
+           now->request.raw.n && rest.n && rest.p[0] == '*';
+}
+
+/* Parse the request behind the one at hand before that is executed, so that its data come from memory meanwhile. */
+static void look_ahead(struct client *c, struct span rest, struct parsed *next)
+{
+    resp_parser_exchange(&c->parser, &c->server->clients.argv);
+    parse(c, rest, next);
+    if (next->status == RESP_REQUEST && next->command && next->command->flags & CMD_ENGINE)
+        engine_foresee(c->server->engine, &c->session, next->command, &next->request);
+}
+
 /* Execute the requests at the front of @in; returns how many bytes are done with. */
 static size_t consume(struct client *c, struct span in)
 {
-    const struct clients *all = &c->server->clients;
-    size_t done = 0, used;
-    struct request request;
+    struct server *s = c->server;
+    struct parsed both[2], *now = &both[0], *next = &both[1];
+    bool ahead = false; /* @next is parsed */
+    size_t done = 0;
     c->want = 1;
-    while (done < in.n && !(c->flags & STOPPED) && !all->paused) {
-        const struct resp_limits *limits = c->flags & CLIENT_TRUSTED ? &all->limits : &all->limits_before_auth;
-        const struct span rest = span_of(in.p + done, in.n - done);
-        const enum resp_status status = resp_parse(&c->parser, rest, limits, &request, &used, &c->want);
-        if (status == RESP_INCOMPLETE) break;
-        if (status == RESP_BAD) {
-            protocol_error(c);
-            break;
-        }
-        c->want = 1;
-        if (request.argc && !dispatch(c, &request)) break;
-        done += used;
-        if (c->out.len > all->pending_max) c->flags |= CLIENT_THROTTLED;
+    while (!(c->flags & STOPPED) && !s->clients.paused) {
+        if (!ahead) parse(c, span_of(in.p + done, in.n - done), now);
+        if (now->status == RESP_BAD) protocol_error(c);
+        if (now->status != RESP_REQUEST) break;
+        const struct span rest = span_of(in.p + done + now->used, in.n - done - now->used);
+        ahead = may_look_ahead(c, now, rest);
+        if (ahead) look_ahead(c, rest, next);
+        if (now->request.argc && !dispatch(c, now->command, &now->request)) break;
+        done += now->used;
+        if (c->out.len > s->clients.pending_max) c->flags |= CLIENT_THROTTLED;
+        if (!ahead) continue;
+        if (next->status == RESP_REQUEST) engine_foresee_more(s->engine, &c->session, &next->request);
+        struct parsed *const spent = now;
+        now = next;
+        next = spent;
     }
     if (c->out.len) client_mark_dirty(c);
     return c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSING) ? in.n : done;

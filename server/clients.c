@@ -62,7 +62,11 @@ void clients_init(struct server *s)
     clients_configure(s);
 }
 
-void clients_free(struct server *s) { mem_free(s->clients.read_buffer); }
+void clients_free(struct server *s)
+{
+    mem_free(s->clients.read_buffer);
+    mem_free(s->clients.argv.at);
+}
 
 static void hash_password(struct span password, uint8_t hash[32])
 {

@@ -25,7 +25,8 @@ struct clients {
     bool writes_held;   /* a stop waits for replicas */
     size_t pending_max; /* replies of one client above which no more of its requests are executed */
     size_t query_max;
-    char *read_buffer; /* CLIENTS_READ_BYTES */
+    char *read_buffer;     /* CLIENTS_READ_BYTES */
+    struct resp_argv argv; /* of the request at hand, while the one behind it is parsed already */
     uint8_t password_hash[32];
     bool password_set;
 };

@@ -134,12 +134,16 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     if (reply->errors) stat->failed++;
 }
 
-bool dispatch(struct client *c, const struct request *r)
+const struct command_entry *dispatch_find(const struct client *c, const struct request *r)
+{
+    return command_find(c->server->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
+}
+
+bool dispatch(struct client *c, const struct command_entry *e, const struct request *r)
 {
     struct server *s = c->server;
     struct reply reply = {.out = &c->out, .resp = c->resp};
     const size_t mark = c->out.len;
-    const struct command_entry *e = command_find(s->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
     c->commands++;
     if (!e) {
         reject_unknown(c, &reply, r);

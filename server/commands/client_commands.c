@@ -57,7 +57,7 @@ void client_describe(const struct client *c, struct buf *to)
 {
     const int64_t now = clock_now(&c->server->clock);
     const uint64_t memory =
-        sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.room * sizeof(struct span);
+        sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.argv.room * sizeof(struct span);
     buf_printf(to, "id=%" PRIu64 " addr=%s laddr=%s fd=", c->id, c->addr, c->laddr);
     uv_os_fd_t fd = -1;
     (void)uv_fileno((const uv_handle_t *)&c->tcp, &fd);

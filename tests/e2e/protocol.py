@@ -23,6 +23,9 @@ def answer(port, data):
         return c.drain()
 
 
+# Requests of the engine, behind which the next one is parsed before they are executed.
+BEFORE = b"".join(resp.encode(words.split()) for words in (b"SET k v", b"GET k", b"INCR k", b"SELECT 1", b"GET k"))
+
 BAD = {
     "a bulk length of 2^63": b"*1\r\n$9223372036854775808\r\n",
     "a bulk length beyond the limit": b"*1\r\n$536870913\r\n",
@@ -60,13 +63,15 @@ def test_errors_as_redis():
     ours, theirs = relevo.start(), relevo.start(relevo.REDIS)
     for what, data in BAD.items():
         tap.equal(answer(ours.port, data), answer(theirs.port, data), what)
+        tap.equal(answer(ours.port, BEFORE + data), answer(theirs.port, BEFORE + data), what + " behind good requests")
 
 
 def test_odd_but_good():
     """Unusual but valid requests get the very bytes that redis-server sends."""
     ours, theirs = relevo.start(), relevo.start(relevo.REDIS)
     for what, data in GOOD.items():
-        tap.equal(answer(ours.port, data), answer(theirs.port, data), what)
+        for whole in data, BEFORE + data:
+            tap.equal(answer(ours.port, whole), answer(theirs.port, whole), what)
 
 
 def test_too_long_lines():

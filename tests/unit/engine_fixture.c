@@ -27,6 +27,18 @@ void fixture_free(struct fixture *f)
     resp_parser_free(&f->parser);
 }
 
+/* Every second time as a server does that has more requests at hand. */
+static void execute(struct fixture *f, const struct command_entry *command, struct request *request,
+                    struct reply *reply)
+{
+    f->foresee = !f->foresee;
+    if (f->foresee) {
+        engine_foresee(f->engine, &f->session, command, request);
+        engine_foresee_more(f->engine, &f->session, request);
+    }
+    engine_execute(f->engine, &f->session, f->now_ms, command, request, reply, &f->effects);
+}
+
 const char *fixture_do(struct fixture *f, const char *format, ...)
 {
     char line[4096];
@@ -47,7 +59,7 @@ const char *fixture_do(struct fixture *f, const char *format, ...)
     struct reply reply = {.out = &f->reply, .resp = 2};
     if (!command || !command->row->run || !command_arity_fits(command, request.argc))
         reply_error(&reply, "ERR refused");
-    else engine_execute(f->engine, &f->session, f->now_ms, command, &request, &reply, &f->effects);
+    else execute(f, command, &request, &reply);
     buf_add_char(&f->reply, '\0');
     return f->reply.p;
 }

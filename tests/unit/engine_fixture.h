@@ -11,6 +11,7 @@ struct fixture {
     struct buf reply, log, text;
     struct effects effects;
     struct resp_parser parser;
+    bool foresee; /* this request was looked at before its turn */
 };
 
 void fixture_init(struct fixture *f);

@@ -59,6 +59,24 @@ Test(engine, a_request_that_came_as_an_array_is_logged_by_its_own_bytes)
     buf_free(&log);
 }
 
+Test(engine, a_foreseen_request_is_executed_on_the_data_of_its_turn)
+{
+    const struct span argv[] = {SPAN("GET"), SPAN("k")};
+    struct request request = {.argv = (struct span *)argv, .argc = 2};
+    const struct command_entry *get = command_find(f.commands, argv[0], argv[1]);
+    struct buf out = {0};
+    struct reply reply = {.out = &out, .resp = 2};
+    fixture_do(&f, "SET k v");
+    engine_foresee(f.engine, &f.session, get, &request);
+    fixture_do(&f, "SET k w");
+    fixture_do(&f, "SWAPDB 0 3");
+    fixture_do(&f, "SELECT 3");
+    engine_foresee_more(f.engine, &f.session, &request);
+    engine_execute(f.engine, &f.session, 1, get, &request, &reply, &f.effects);
+    cr_expect(span_eq(buf_span(&out), SPAN("$1\r\nw\r\n")));
+    buf_free(&out);
+}
+
 Test(engine, a_primary_deletes_a_dead_key_on_touch_and_logs_that_first)
 {
     fixture_do(&f, "SET k v PX 100");

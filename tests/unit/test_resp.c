@@ -30,7 +30,11 @@ static char *parse_all(struct span in, size_t split, const struct resp_limits *w
             buf_add_char(&told, '\n');
             at += used;
         } else if (status == RESP_BAD) {
+            char *error = mem_dup(p.error, sizeof p.error);
             buf_printf(&told, "!%s\n", p.error);
+            cr_expect_eq(resp_parse(&p, span_of(here + at, have - at), with, &r, &used, &want), RESP_BAD);
+            cr_expect_str_eq(p.error, error, "asked again");
+            mem_free(error);
             break;
         } else {
             cr_expect(want > have - at);
@@ -142,7 +146,26 @@ Test(resp, a_promised_million_arguments_costs_nothing_until_they_come)
     struct request r;
     size_t used, want;
     cr_expect_eq(resp_parse(&p, SPAN("*1048576\r\n"), &limits, &r, &used, &want), RESP_INCOMPLETE);
-    cr_expect_eq(p.room, 0);
+    cr_expect_eq(p.argv.room, 0);
+    resp_parser_free(&p);
+}
+
+Test(resp, a_request_stays_valid_while_the_next_ones_are_read_elsewhere)
+{
+    const struct span in = SPAN("*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nDEL\r\n$1\r\nb\r\n*1\r\n$4\r\nPI");
+    struct resp_parser p = {0};
+    struct resp_argv other = {0};
+    struct request first, second, third;
+    size_t used, at, want;
+    cr_assert_eq(resp_parse(&p, in, &limits, &first, &at, &want), RESP_REQUEST);
+    resp_parser_exchange(&p, &other);
+    cr_assert_eq(resp_parse(&p, span_of(in.p + at, in.n - at), &limits, &second, &used, &want), RESP_REQUEST);
+    cr_expect(span_eq(first.argv[0], SPAN("GET")) && span_eq(first.argv[1], SPAN("a")));
+    resp_parser_exchange(&p, &other);
+    at += used;
+    cr_assert_eq(resp_parse(&p, span_of(in.p + at, in.n - at), &limits, &third, &used, &want), RESP_INCOMPLETE);
+    cr_expect(span_eq(second.argv[0], SPAN("DEL")) && span_eq(second.argv[1], SPAN("b")));
+    mem_free(other.at);
     resp_parser_free(&p);
 }
 
