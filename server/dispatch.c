@@ -51,6 +51,13 @@ static const char debug_refused[] =
     "local "
     "connection, otherwise you need to set this option in the configuration file, and then restart the server.";
 
+static const char stopped_writes[] =
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    "may "
+    "modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    "error.";
+
 /* DEBUG no, yes, local: as the words of the setting. */
 static bool may_debug(const struct client *c)
 {
@@ -85,6 +92,8 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, "LOADING Redis is loading the dataset in memory");
     } else if (e->flags & CMD_WRITE && s->journal.failed) {
         reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
+    } else if (e->flags & CMD_WRITE && !s->read_only && saver_stops_writes(s)) {
+        reply_error(reply, stopped_writes);
     } else if (e->flags & CMD_WRITE && s->read_only) {
         reply_error(reply, "READONLY You can't write against a read only replica.");
     } else if (s->read_only && !(e->flags & CMD_STALE) && is_too_stale(s)) {

@@ -111,6 +111,15 @@ static void put_result(struct buf *o, const char *name, const struct saver_resul
     put(o, name, r->failed ? "err" : "ok");
 }
 
+/* As long as it took so far, in proportion. */
+static uint64_t loading_eta_s(const struct server *s)
+{
+    const int64_t took_ms = clock_wall_ms() - s->clock.started_ms;
+    if (!s->loading_done || took_ms < 0 || s->loading_total < s->loading_done) return 0;
+    return (uint64_t)((double)took_ms / 1000 * (double)(s->loading_total - s->loading_done) /
+                      (double)s->loading_done);
+}
+
 static void write_persistence(struct server *s, struct buf *o)
 {
     const struct saver *v = &s->saver;
@@ -118,15 +127,25 @@ static void write_persistence(struct server *s, struct buf *o)
                base = saver_is_running(v) && v->kind == SAVER_BASE;
     const int64_t running_s = saver_is_running(v) ? (clock_wall_ms() - v->began_ms) / 1000 : -1;
     struct log_stats log = {0};
+    uint64_t given, total;
     if (s->journal.log) log_get_stats(s->journal.log, &log);
     put_u64(o, "loading", s->loading);
     put_u64(o, "async_loading", s->nodes.joining);
     if (s->loading) {
+        put_i64(o, "loading_start_time", s->clock.started_ms / 1000);
         put_u64(o, "loading_total_bytes", s->loading_total);
         put_u64(o, "loading_loaded_bytes", s->loading_done);
         put_real(o, "loading_loaded_perc",
                  s->loading_total ? (double)s->loading_done * 100 / (double)s->loading_total : 0, 2);
+        put_u64(o, "loading_eta_seconds", loading_eta_s(s));
     }
+    saver_progress(s, &given, &total);
+    put_u64(o, "current_cow_peak", 0);
+    put_u64(o, "current_cow_size", 0);
+    put_u64(o, "current_cow_size_age", 0);
+    put_real(o, "current_fork_perc", total ? (double)given * 100 / (double)total : 0, 2);
+    put_u64(o, "current_save_keys_processed", given);
+    put_u64(o, "current_save_keys_total", total);
     put_u64(o, "rdb_changes_since_last_save", saver_changes(s));
     put_u64(o, "rdb_bgsave_in_progress", file);
     put_i64(o, "rdb_last_save_time", v->file.ended_ms / 1000);
@@ -134,6 +153,10 @@ static void write_persistence(struct server *s, struct buf *o)
     put_i64(o, "rdb_last_bgsave_time_sec", v->file.took_s);
     put_i64(o, "rdb_current_bgsave_time_sec", file ? running_s : -1);
     put_u64(o, "rdb_saves", v->file.count);
+    put_u64(o, "rdb_last_cow_size", 0);
+    put_u64(o, "rdb_last_load_keys_expired", 0); /* nothing expires while it is loaded */
+    put_u64(o, "rdb_last_load_keys_loaded", s->loaded_keys);
+    if (v->file.why.text[0]) put(o, "relevo_last_save_error", v->file.why.text);
     put_u64(o, "aof_enabled", log.files);
     put_u64(o, "aof_rewrite_in_progress", base);
     put_u64(o, "aof_rewrite_scheduled", v->wanted[SAVER_BASE]);
@@ -141,11 +164,17 @@ static void write_persistence(struct server *s, struct buf *o)
     put_i64(o, "aof_current_rewrite_time_sec", base ? running_s : -1);
     put_result(o, "aof_last_bgrewrite_status", &v->base);
     put_u64(o, "aof_rewrites", v->base.count);
+    put_u64(o, "aof_rewrites_consecutive_failures", v->base.failures);
+    put_u64(o, "aof_last_cow_size", 0);
+    if (v->base.why.text[0]) put(o, "relevo_last_rewrite_error", v->base.why.text);
     put(o, "aof_last_write_status", s->journal.failed ? "err" : "ok");
     if (!log.files) return;
     put_u64(o, "aof_current_size", log.base_bytes + log.log_bytes);
     put_u64(o, "aof_base_size", log.base_bytes);
+    put_u64(o, "aof_pending_rewrite", 0);
     put_u64(o, "aof_buffer_length", log_backlog(s->journal.log));
+    put_u64(o, "aof_pending_bio_fsync", 0);
+    put_u64(o, "aof_delayed_fsync", 0);
     put_u64(o, "relevo_log_segments", log.segments);
     put_u64(o, "relevo_log_begin", log.begin);
     put_u64(o, "relevo_checkpoints_kept", log.kept_bases);

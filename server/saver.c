@@ -1,6 +1,7 @@
 #include "server/saver.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "common/functions.h"
 #include "common/mem.h"
@@ -16,7 +17,7 @@ enum {
     PIECE_BYTES = 64 * 1024,
     SLICE_NS = 300000,      /* of the main thread, per turn */
     BACKLOG_MAX = 32 << 20, /* pieces that wait for the disk */
-    RETRY_MS = 60000,
+    RETRY_MS = 5000,
 };
 
 static const char *kind_name(enum saver_kind kind) { return kind == SAVER_FILE ? "snapshot" : "base"; }
@@ -99,6 +100,17 @@ static void answer_nodes(struct server *s, const char *failure)
     else nodes_base_ready(s);
 }
 
+/* It shows in INFO, and the rules rest for a while. */
+static void note_failure(struct server *s, enum saver_kind kind, const char *why)
+{
+    struct saver *v = &s->saver;
+    struct saver_result *r = result_of(v, kind);
+    r->failed = true;
+    r->failures++;
+    (void)snprintf(r->why.text, sizeof r->why.text, "%s", why);
+    v->retry_ms = clock_wall_ms() + RETRY_MS;
+}
+
 static void finish(struct server *s, enum checkpoint_state state, const char *why)
 {
     struct saver *v = &s->saver;
@@ -111,20 +123,26 @@ static void finish(struct server *s, enum checkpoint_state state, const char *wh
     checkpoint_free(v->running);
     v->running = NULL;
     buf_reset(&v->piece, 0);
-    r->failed = state != CHECKPOINT_DONE;
+    const bool failed = state != CHECKPOINT_DONE;
     r->took_s = (now - v->began_ms) / 1000;
-    if (r->failed) {
-        v->retry_ms = now + RETRY_MS;
+    if (failed && v->set_aside) {
+        logger_line(s->logger, LOGGER_NOTICE, "The %s gives way, and will be begun anew", kind_name(v->kind));
+    } else if (failed) {
+        note_failure(s, v->kind, why);
         logger_line(s->logger, LOGGER_WARNING, "The %s failed: %s", kind_name(v->kind), why);
     } else {
         r->ended_ms = now;
         r->count++;
+        r->failed = false;
+        r->failures = 0;
+        r->why.text[0] = '\0';
         if (v->kind == SAVER_FILE) v->saved_dirty = v->began_dirty;
         logger_line(s->logger, LOGGER_NOTICE, "%s: %llu bytes in %.3f seconds",
                     v->kind == SAVER_FILE ? "DB saved on disk" : "New base of the log", (unsigned long long)bytes,
                     (double)(now - v->began_ms) / 1000);
     }
-    answer_nodes(s, r->failed ? why : NULL);
+    v->set_aside = false;
+    answer_nodes(s, failed ? why : NULL);
 }
 
 static void poll_end(struct server *s)
@@ -192,12 +210,12 @@ static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
                                           : checkpoint_begin_file(NULL, file_name(s), notify, s, &v->running, m);
     if (e) {
         v->running = NULL;
-        result_of(v, kind)->failed = true;
-        v->retry_ms = clock_wall_ms() + RETRY_MS;
+        note_failure(s, kind, m->text);
         return e;
     }
     v->kind = kind;
     v->walk = traversal_begin(s->engine);
+    v->total = traversal_total(v->walk);
     v->began_ms = clock_wall_ms();
     v->began_dirty = engine_stats(s->engine)->dirty;
     put_header(s);
@@ -236,6 +254,7 @@ void saver_start_for_nodes(struct server *s)
 enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m)
 {
     struct saver *v = &s->saver;
+    if (v->running && v->kind != kind) v->set_aside = v->wanted[v->kind] = true;
     saver_abort(s);
     enum err e = begin(s, kind, m);
     if (e) return e;
@@ -247,6 +266,7 @@ enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m)
     const enum checkpoint_state state = checkpoint_wait(v->running, m);
     e = state == CHECKPOINT_DONE ? ERR_OK : ERR_IO;
     finish(s, state, m->text);
+    begin_wanted(s);
     return e;
 }
 
@@ -266,6 +286,18 @@ void saver_abort(struct server *s)
     struct errmsg m = {{0}};
     const enum checkpoint_state state = checkpoint_wait(v->running, &m);
     finish(s, state, m.text[0] ? m.text : "given up");
+}
+
+void saver_progress(const struct server *s, uint64_t *given, uint64_t *total)
+{
+    const struct saver *v = &s->saver;
+    *given = *total = v->running ? v->total : 0;
+    if (v->running && v->walk) *given = traversal_given(v->walk);
+}
+
+bool saver_stops_writes(const struct server *s)
+{
+    return s->saver.file.failed && config_number(s->config, SET_STOP_WRITES) && config_text(s->config, SET_SAVE)[0];
 }
 
 uint64_t saver_changes(const struct server *s) { return engine_stats(s->engine)->dirty - s->saver.saved_dirty; }

@@ -19,9 +19,11 @@ enum saver_kind { SAVER_FILE, SAVER_BASE };
 
 struct saver_result {
     bool failed;
-    int64_t ended_ms; /* wall clock of the last success; the start counts as one */
-    int64_t took_s;   /* the last one; -1: none yet */
-    uint64_t count;   /* successes */
+    int64_t ended_ms;  /* wall clock of the last success; the start counts as one */
+    int64_t took_s;    /* the last one; -1: none yet */
+    uint64_t count;    /* successes */
+    uint64_t failures; /* since the last success */
+    struct errmsg why; /* the last one failed; empty: it did not */
 };
 
 struct saver {
@@ -30,10 +32,12 @@ struct saver {
     struct traversal *walk;
     struct buf piece; /* a run of pieces */
     uint64_t fed;     /* bytes of them that were handed over */
+    uint64_t total;   /* keys of the running one */
     uv_idle_t idle;   /* active while slices are to be given */
     uv_async_t wake;  /* the thread has news */
     int64_t began_ms;
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
+    bool set_aside;                    /* the running one gives way, and begins anew later: no failure */
     bool wanted[2];                    /* by kind: to begin when the running one has ended */
     bool for_nodes;                    /* a replica waits for the base */
     const char *file_name;             /* instead of dbfilename; NULL: that */
@@ -49,7 +53,7 @@ MUST_USE enum err saver_start(struct server *s, enum saver_kind kind, bool *late
 /* A replica needs a base: nodes_base_ready() or nodes_base_failed() follows. */
 void saver_start_for_nodes(struct server *s);
 
-/* Do it all now, without another turn of the loop. */
+/* Do it all now, without another turn of the loop. A base that is being written begins anew afterwards. */
 MUST_USE enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m);
 
 /* The same to a file of another name in the directory. */
@@ -59,6 +63,10 @@ MUST_USE enum err saver_run_to(struct server *s, const char *file_name, struct e
 void saver_abort(struct server *s);
 
 static inline bool saver_is_running(const struct saver *v) { return v->running != NULL; }
+/* Keys given and keys in all of the one that is running; zeros if none is. */
+void saver_progress(const struct server *s, uint64_t *given, uint64_t *total);
+/* Must writes be refused because snapshots fail (stop-writes-on-bgsave-error)? */
+bool saver_stops_writes(const struct server *s);
 uint64_t saver_changes(const struct server *s); /* since the last dbfilename */
 
 /* Periodic: the rules of `save` and of auto-aof-rewrite. */

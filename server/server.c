@@ -191,6 +191,7 @@ static enum err load(struct server *s, struct errmsg *m)
     history_free(&place.history);
     if (!e) e = nodes_start(s, report.foreign, m);
     s->saver.saved_dirty = engine_stats(s->engine)->dirty;
+    for (unsigned db = 0; !e && db < engine_databases(s->engine); db++) s->loaded_keys += engine_keys(s->engine, db);
     if (!e && !s->nodes.waiting) lifecycle_ready(s);
     return e;
 }

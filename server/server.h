@@ -55,6 +55,7 @@ struct server {
     size_t peak_memory; /* most that was seen in use */
     bool loading;       /* the data set is being read, or peers are asked: only some commands are served */
     uint64_t loading_done, loading_total; /* bytes */
+    uint64_t loaded_keys;                 /* there at the end of the load */
     bool read_only;                       /* a replica */
     bool pidfile_written;
 };

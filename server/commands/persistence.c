@@ -13,8 +13,6 @@ void persistence_save(struct call *c)
     struct errmsg m = {{0}};
     if (saver_is_running(&s->saver) && s->saver.kind == SAVER_FILE) {
         reply_error(c->reply, "ERR Background save already in progress");
-    } else if (saver_is_running(&s->saver)) {
-        reply_error(c->reply, "ERR A new base of the log is being written: try again when it is done");
     } else if (saver_run(s, SAVER_FILE, &m)) {
         reply_error(c->reply, "ERR %s", m.text);
     } else {

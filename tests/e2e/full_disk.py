@@ -3,7 +3,6 @@
 Each server has a small file system of its own, which a file of zeros fills and frees.
 """
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -11,16 +10,6 @@ import relevo
 import tap
 
 LARGE = "x" * 65536  # more than what is left of the last page of a file
-
-
-def small_disk():
-    """An 8 MB file system that goes at the end of the running test."""
-    path = relevo.temporary_directory()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "relevo-test", path], capture_output=True, check=False)
-    if done.returncode:
-        raise tap.Skip("a small file system cannot be mounted here")
-    tap.closing(lambda failed: subprocess.run(["umount", "-l", path], check=True))
-    return path
 
 
 def fill(disk):
@@ -53,7 +42,7 @@ def stuck_write(server):
 def test_writes_are_refused_until_there_is_space():
     """On a full disk writes get MISCONF and reads answers; with space again writes go on, and nothing answered is lost."""
     for policy in ("always", "everysec"):
-        disk = small_disk()
+        disk = relevo.small_disk()
         server = relevo.start(dir=disk, appendfsync=policy)
         for i in range(100):
             tap.equal(server("SET", f"k{i}", f"v{i}"), b"OK")
@@ -76,7 +65,7 @@ def test_writes_are_refused_until_there_is_space():
 
 def test_an_answer_that_cannot_be_kept_is_not_given():
     """A write that waits for a full disk when its node becomes a replica: the connection is closed without an answer."""
-    disk, other = small_disk(), relevo.start()
+    disk, other = relevo.small_disk(), relevo.start()
     server = relevo.start(dir=disk, appendfsync="always")
     fill(disk)
     waiting = stuck_write(server)
@@ -87,7 +76,7 @@ def test_an_answer_that_cannot_be_kept_is_not_given():
 
 def test_an_answer_that_waits_comes_although_later_ones_need_not_wait():
     """A write that waits when appendfsync is relaxed is answered when it is durable."""
-    disk = small_disk()
+    disk = relevo.small_disk()
     server = relevo.start(dir=disk, appendfsync="always")
     fill(disk)
     waiting = stuck_write(server)
@@ -98,7 +87,7 @@ def test_an_answer_that_waits_comes_although_later_ones_need_not_wait():
 
 def test_a_promotion_that_fails_leaves_a_replica():
     """A replica with a full disk cannot be promoted, and goes on following."""
-    disk, primary = small_disk(), relevo.start()
+    disk, primary = relevo.small_disk(), relevo.start()
     replica = relevo.start_replica(primary, dir=disk)
     fill(disk)
     reply = replica.value("REPLICAOF", "NO", "ONE")

@@ -97,6 +97,16 @@ def temporary_directory():
     return path
 
 
+def small_disk():
+    """An 8 MB file system that goes at the end of the running test."""
+    path = temporary_directory()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "relevo-test", path], capture_output=True, check=False)
+    if done.returncode:
+        raise tap.Skip("a small file system cannot be mounted here")
+    tap.closing(lambda failed: subprocess.run(["umount", "-l", path], check=True))
+    return path
+
+
 class Server:
     """One server process; settings are given with underscores. Use start()."""
 
