@@ -130,7 +130,8 @@ static bool entry_valid(const lp_t *node, const lp_t **at, int64_t head_fields, 
     const int64_t most = (int64_t)lp_bytes(node);
     int64_t ms, seq, fields = head_fields, elements;
     if (!take(node, at, 0, flags) || *flags > (STREAM_ENTRY_DELETED | STREAM_ENTRY_SAME_FIELDS)) return false;
-    if (!take(node, at, 0, &ms) || !take(node, at, INT64_MIN, &seq)) return false;
+    /* Differences of unsigned numbers, modulo 2^64. */
+    if (!take(node, at, INT64_MIN, &ms) || !take(node, at, INT64_MIN, &seq)) return false;
     const bool same = *flags & STREAM_ENTRY_SAME_FIELDS;
     if (!same && (!take(node, at, 0, &fields) || fields > most)) return false;
     if (!take_strings(node, at, same ? fields : 2 * fields) || !take(node, at, 1, &elements)) return false;

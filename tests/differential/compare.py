@@ -14,8 +14,7 @@ TIMED = {b"XPENDING", b"XINFO"}
 TIMES = {b"TTL": 60, b"PTTL": 60000, b"EXPIRETIME": 60, b"PEXPIRETIME": 60000}
 RANDOM = {b"SPOP", b"SRANDMEMBER", b"RANDOMKEY", b"HRANDFIELD", b"ZRANDMEMBER"}
 # What a server may say of its own insides: how Redis names an encoding, and what Relevo may say then.
-ENCODINGS = {b"hashtable": {b"listpack"}, b"embstr": {b"int", b"raw"}, b"raw": {b"int", b"embstr"}, b"quicklist": {b"listpack"},
-             b"int": {b"embstr"}}
+ENCODINGS = {b"hashtable": {b"listpack"}, b"quicklist": {b"listpack"}, b"embstr": {b"int"}, b"raw": {b"int", b"embstr"}}
 CONTAINERS = {b"OBJECT", b"MEMORY", b"XGROUP", b"XINFO"}
 APART = {b"DUMP"} | RANDOM | {name.encode() for name in SCANS}
 PIPELINE = 400

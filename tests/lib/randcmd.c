@@ -177,12 +177,13 @@ static void put_bound(struct randcmd *r)
 
 static void put_bit_value(struct randcmd *r) { put_int(r, (int64_t)below(r, 2)); }
 
-/* The ID of an entry: those of XADD grow with the clock, the others look back. */
+/* The ID of an entry: those of XADD grow with the clock, the others look back. All are of full seconds, so that they
+ * meet. */
 static void put_id(struct randcmd *r)
 {
     char text[64];
     const bool adds = strcmp(r->command->name, "xadd") == 0;
-    const int64_t ms = r->now_ms + 100 - (int64_t)below(r, adds ? 50 : 3000);
+    const int64_t back = adds ? 0 : (int64_t)below(r, 20), ms = (r->now_ms / 1000 - back) * 1000;
     if (one_in(r, 30)) {
         put_text(r, PICK(r, "0-0", "$", ">", "-", "+", "0", "1-*", "x", "18446744073709551615-18446744073709551615"));
         return;
@@ -457,8 +458,16 @@ static bool too_often(struct randcmd *r, const char *name)
     return strstr(name, "store") && one_in(r, 2);
 }
 
+/* What streams and their groups live on; without it there would be nothing that the other commands find. */
+static const struct command_entry *feed_streams(struct randcmd *r)
+{
+    const char *name = PICK(r, "XADD", "XADD", "XADD", "XREADGROUP", "XGROUP");
+    return command_find(r->commands, span_str(name), SPAN("CREATE"));
+}
+
 static const struct command_entry *choose(struct randcmd *r)
 {
+    if (one_in(r, 8)) return feed_streams(r);
     for (;;) {
         const struct command_entry *e = command_at(r->commands, below(r, command_count(r->commands)));
         if (e->sub_count) e = e->subs[below(r, e->sub_count)];

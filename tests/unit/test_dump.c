@@ -142,3 +142,17 @@ Test(dump, remembers_how_long_a_key_was_idle)
     EXPECT("+OK|", "RESTORE k 0 %s IDLETIME 100", sealed(SPAN("\0\1v"), 10));
     EXPECT(":100|", "OBJECT IDLETIME k");
 }
+
+Test(dump, carries_a_stream_whose_ids_are_as_far_apart_as_can_be)
+{
+    uint8_t before[ENGINE_DIGEST_BYTES], after[ENGINE_DIGEST_BYTES];
+    (void)fixture_do(&f, "XADD q 1-5 a b");
+    (void)fixture_do(&f, "XADD q 18446744073709551614-0 a b");
+    (void)fixture_do(&f, "XADD q 18446744073709551615-18446744073709551615 a b");
+    engine_check(f.engine);
+    digest("q", before);
+    EXPECT("+OK|", "RESTORE copy 0 %s", dumped("q"));
+    digest("copy", after);
+    cr_expect_arr_eq(before, after, sizeof before);
+    EXPECT(":3|", "XLEN copy");
+}

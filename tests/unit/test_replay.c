@@ -16,8 +16,22 @@
 #include "tests/lib/randcmd.h"
 #include "tests/unit/snapshot.h"
 
+/* What came to pass in some runs. */
+struct coverage {
+    bool changed[1024]; /* commands by id: had effects */
+    unsigned encodings; /* bits of encoding_names */
+    uint64_t evicted;
+};
+
+static const char *const encoding_names[] = {"string int",     "string embstr", "string raw",    "list listpack",
+                                             "list quicklist", "set intset",    "set listpack",  "set hashtable",
+                                             "zset listpack",  "zset skiplist", "hash listpack", "hash hashtable",
+                                             "stream stream"};
+enum { ENCODINGS = sizeof encoding_names / sizeof *encoding_names };
+
 struct pair {
     uint64_t seed;
+    struct coverage *coverage; /* may be NULL */
     struct engine *primary, *replica;
     struct session on_primary, on_replica;
     struct command_set *commands;
@@ -99,13 +113,26 @@ static void execute_one(struct pair *p)
     cr_assert(p->reply.len > 0, "no reply: %s", where(p));
     cr_assert(reply.errors <= 1, "two errors: %s", where(p));
     const bool writes = command->flags & CMD_WRITE;
+    if (p->coverage && writes && !reply.errors && p->effects.count > effects)
+        p->coverage->changed[command->id] = true;
     if (!writes && !reply.errors)
         cr_assert(p->effects.count == effects || p->log.len > 0, "a read was logged: %s", where(p));
+}
+
+/* At times memory is short, and the policy another. */
+static void evict(struct pair *p)
+{
+    struct eviction_settings s = *engine_eviction(p->primary);
+    s.policy = rand_below(&p->time, EVICT_NOTHING);
+    engine_set_eviction(p->primary, &s);
+    for (uint64_t n = 1 + rand_below(&p->time, 3); n > 0; n--) (void)engine_evict(p->primary, p->now_ms, &p->effects);
 }
 
 /* The clock goes on in steps of all sizes, and idle work is done at times. */
 static void pass_time(struct pair *p)
 {
+    if (rand_below(&p->time, 60) == 0) evict(p);
+
     if (rand_below(&p->time, 4) == 0) p->now_ms += (int64_t)rand_below(&p->time, 400);
     if (rand_below(&p->time, 50) == 0) (void)engine_cycle(p->primary, p->now_ms, 20, &p->effects);
 }
@@ -132,8 +159,28 @@ static void replay(struct pair *p)
     effects_begin(&p->effects, &p->log);
 }
 
+static void note_encoding(void *context, void *item, bool marked)
+{
+    struct coverage *coverage = context;
+    const struct entry *e = item;
+    char name[40];
+    (void)marked;
+    (void)snprintf(name, sizeof name, "%s %s", type_name(entry_type(e)), entry_encoding(e));
+    for (unsigned i = 0; i < ENCODINGS; i++)
+        if (strcmp(name, encoding_names[i]) == 0) coverage->encodings |= 1u << i;
+}
+
+static void note_encodings(struct pair *p)
+{
+    for (unsigned db = 0; db < RANDCMD_DATABASES; db++)
+        for (uint64_t at = 0, more = 1; more; more = at)
+            at = htable_scan(db_table(engine_db(p->primary, db)), at, false, note_encoding, p->coverage);
+}
+
 static void compare(struct pair *p)
 {
+    if (p->coverage) note_encodings(p);
+
     uint8_t mine[ENGINE_DIGEST_BYTES], theirs[ENGINE_DIGEST_BYTES];
     engine_digest_full(p->primary, mine);
     engine_digest_full(p->replica, theirs);
@@ -174,10 +221,12 @@ static unsigned from_environment(const char *name, unsigned otherwise)
     return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
 }
 
-static void run(uint64_t seed, unsigned commands, unsigned compare_every, bool small_limits)
+static void run(uint64_t seed, unsigned commands, unsigned compare_every, bool small_limits,
+                struct coverage *coverage)
 {
     struct pair p;
     pair_init(&p, seed, small_limits);
+    p.coverage = coverage;
     for (unsigned i = 1; i <= commands; i++) {
         execute_one(&p);
         pass_time(&p);
@@ -191,25 +240,48 @@ static void run(uint64_t seed, unsigned commands, unsigned compare_every, bool s
     }
     cr_expect_gt(p.effects_seen, commands / 20, "the commands did next to nothing");
     cr_expect_gt(engine_stats(p.primary)->expired_keys, commands / 2000, "hardly anything expired");
+    if (coverage) coverage->evicted += engine_stats(p.primary)->evicted_keys;
     pair_free(&p);
 }
 
 Test(replay, of_random_commands_gives_equal_data)
 {
     const unsigned seed = from_environment("SEED", 0), commands = from_environment("COMMANDS", 4000);
-    for (unsigned s = seed ? seed : 1; s <= (seed ? seed : 12); s++) run(s, commands, 20, false);
+    for (unsigned s = seed ? seed : 1; s <= (seed ? seed : 12); s++) run(s, commands, 20, false, NULL);
 }
 
 Test(replay, of_random_commands_gives_equal_data_where_collections_turn_large_soon)
 {
     const unsigned seed = from_environment("SEED", 0), commands = from_environment("COMMANDS", 4000);
-    for (unsigned s = seed ? seed : 101; s <= (seed ? seed : 112); s++) run(s, commands, 20, true);
+    for (unsigned s = seed ? seed : 101; s <= (seed ? seed : 112); s++) run(s, commands, 20, true, NULL);
 }
 
 Test(replay, gives_equal_data_after_every_single_command)
 {
-    run(1, 3000, 1, false);
-    run(1, 3000, 1, true);
+    run(1, 3000, 1, false, NULL);
+    run(1, 3000, 1, true, NULL);
+}
+
+/* Nothing above would mean much for a command that was never made, or never made well. */
+Test(replay, is_tried_with_every_write_command_every_encoding_and_evictions)
+{
+    static struct coverage coverage;
+    for (unsigned s = 0; s < 6; s++) run(501 + s, 6000, 50, s % 2, &coverage);
+    struct command_set *commands = command_set_new();
+    engine_add_commands(commands);
+    cr_assert_leq(command_ids(commands), sizeof coverage.changed / sizeof *coverage.changed);
+    for (size_t i = 0; i < command_count(commands); i++) {
+        const struct command_entry *e = command_at(commands, i);
+        if (e->flags & CMD_WRITE && e->row->run)
+            cr_expect(coverage.changed[e->id], "%s never had an effect", e->name);
+        for (size_t j = 0; j < e->sub_count; j++)
+            if (e->subs[j]->flags & CMD_WRITE)
+                cr_expect(coverage.changed[e->subs[j]->id], "%s never had an effect", e->subs[j]->name);
+    }
+    for (unsigned i = 0; i < ENCODINGS; i++)
+        cr_expect(coverage.encodings >> i & 1, "never seen: %s", encoding_names[i]);
+    cr_expect_gt(coverage.evicted, 100);
+    command_set_free(commands);
 }
 
 /* Seeds that once failed, with what was wrong. */
@@ -224,5 +296,5 @@ Test(replay, of_seeds_that_once_failed_gives_equal_data)
         {1001, 17000, 20, true, "a loaded snapshot took the sign off a zero score, and the digest saw it"},
     };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        run(kept[i].seed, kept[i].commands, kept[i].compare_every, kept[i].small_limits);
+        run(kept[i].seed, kept[i].commands, kept[i].compare_every, kept[i].small_limits, NULL);
 }
