@@ -67,6 +67,8 @@ void *object_dup(enum type type, const void *object);
 uint64_t object_size(enum type type, const void *object); /* elements */
 size_t object_bytes(enum type type, const void *object);
 const char *object_encoding(enum type type, const void *object);
+/* The table that a large set, hash or sorted set consists of; else NULL. */
+struct htable *object_table(enum type type, const void *object);
 /* Its owner is done with the collection. True: whoever watches it (watch.h) has it now. False: it is still to be freed. */
 bool object_leave(enum type type, void *object);
 void object_check(enum type type, const void *object); /* asserts every invariant; slow, for tests */

@@ -83,12 +83,20 @@ const char *object_encoding(enum type type, const void *object)
     return NULL;
 }
 
+struct htable *object_table(enum type type, const void *object)
+{
+    switch (type) {
+    case TYPE_SET: return set_table(object);
+    case TYPE_HASH: return hash_table(object);
+    case TYPE_ZSET: return zset_table(object);
+    default: return NULL;
+    }
+}
+
 bool object_leave(enum type type, void *object)
 {
-    const struct htable *table = NULL;
-    if (type == TYPE_SET) table = set_table(object);
-    else if (type == TYPE_HASH) table = hash_table(object);
-    else if (type == TYPE_ZSET) table = zset_table(object);
+    if (type == TYPE_STREAM) return watch_leave(stream_watched(object));
+    const struct htable *table = object_table(type, object);
     return table && watch_leave(table->watch);
 }
 

@@ -168,69 +168,6 @@ static void put_zset(struct buf *out, const struct zset *z)
     }
 }
 
-static void put_id(struct buf *out, struct stream_id id)
-{
-    put_len(out, id.ms);
-    put_len(out, id.seq);
-}
-
-/* An ID as the 16 bytes that Redis's trees have it in. */
-static void put_raw_id(struct buf *out, struct stream_id id)
-{
-    const uint64_t be[] = {htobe64(id.ms), htobe64(id.seq)};
-    buf_add(out, be, sizeof be);
-}
-
-static void put_stream_node(void *context, struct stream_id id, struct span listpack)
-{
-    put_len(context, STREAM_ID_BYTES);
-    put_raw_id(context, id);
-    put_raw(context, listpack);
-}
-
-static void put_consumer(struct buf *out, const struct stream_consumer *c)
-{
-    put_string(out, c->name);
-    put_u64le(out, (uint64_t)c->seen_ms);
-    put_len(out, c->pending.size);
-    for (struct stream_id id = STREAM_ID_ZERO; stream_pending_from(&c->pending, &id);) {
-        put_raw_id(out, id);
-        if (!stream_id_increment(&id)) break;
-    }
-}
-
-static void put_group(struct buf *out, const struct stream_group *g)
-{
-    put_string(out, g->name);
-    put_id(out, g->last);
-    put_len(out, (uint64_t)g->read);
-    put_len(out, g->pending.size);
-    const struct stream_pending *p;
-    for (struct stream_id id = STREAM_ID_ZERO; (p = stream_pending_from(&g->pending, &id));) {
-        put_raw_id(out, id);
-        put_u64le(out, (uint64_t)p->delivered_ms);
-        put_len(out, p->deliveries);
-        if (!stream_id_increment(&id)) break;
-    }
-    put_len(out, g->consumer_count);
-    for (size_t i = 0; i < g->consumer_count; i++) put_consumer(out, g->consumers[i]);
-}
-
-static void put_stream(struct buf *out, const struct stream *s)
-{
-    const struct stream_marks *m = stream_marks(s);
-    const struct stream_groups *groups = stream_groups_of(s);
-    put_len(out, stream_nodes(s));
-    stream_each_node(s, put_stream_node, out);
-    put_len(out, stream_size(s));
-    put_id(out, m->last);
-    put_id(out, m->first);
-    put_id(out, m->max_deleted);
-    put_len(out, m->added);
-    put_len(out, groups->count);
-    for (size_t i = 0; i < groups->count; i++) put_group(out, groups->list[i]);
-}
-
 static enum rdb_kind kind_of(const struct entry *e)
 {
     switch (entry_type(e)) {
@@ -258,7 +195,7 @@ static void put_content(struct buf *out, const struct entry *e)
     case TYPE_SET: put_set(out, entry_object(e)); break;
     case TYPE_HASH: put_hash(out, entry_object(e)); break;
     case TYPE_ZSET: put_zset(out, entry_object(e)); break;
-    case TYPE_STREAM: put_stream(out, entry_object(e)); break;
+    case TYPE_STREAM: rdb_put_stream(out, entry_object(e)); break;
     case TYPE_COUNT: break;
     }
 }
@@ -294,6 +231,9 @@ void rdb_put_function(struct buf *out, struct span code)
 /* Parts. */
 
 void rdb_put_length(struct buf *out, uint64_t n) { put_len(out, n); }
+void rdb_put_raw(struct buf *out, struct span s) { put_raw(out, s); }
+void rdb_put_string(struct buf *out, struct span s) { put_string(out, s); }
+void rdb_put_u64le(struct buf *out, uint64_t v) { put_u64le(out, v); }
 
 struct elements {
     struct buf *out;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/rdb.h"
+#include "common/types/stream_groups.h"
 
 /* A key up to its value: expiry time, kind, name. */
 void rdb_put_key(struct buf *out, const struct entry *e);
@@ -12,3 +13,21 @@ void rdb_put_length(struct buf *out, uint64_t n);
 
 /* The elements of a set, hash or sorted set in a table whose hashes lie in [@from, @to) (htable.h); returns how many. */
 uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, uint64_t from, uint64_t to);
+
+/* Strings: as they are, or as short as an integer may be written. */
+void rdb_put_raw(struct buf *out, struct span s);
+void rdb_put_string(struct buf *out, struct span s);
+void rdb_put_u64le(struct buf *out, uint64_t v);
+
+/* A stream is its number of nodes, the nodes in order, the marks (which end in the number of groups), the groups. */
+void rdb_put_stream(struct buf *out, const struct stream *s);
+void rdb_put_stream_node(struct buf *out, struct stream_id id, struct span listpack);
+void rdb_put_stream_marks(struct buf *out, const struct stream *s);
+
+/* A group is its head, what is pending in it in any order, its number of consumers, the consumers. */
+void rdb_put_group(struct buf *out, const struct stream_group *g);
+void rdb_put_group_head(struct buf *out, const struct stream_group *g);
+void rdb_put_pending(struct buf *out, struct stream_id id, const struct stream_pending *p);
+/* A consumer is its head and the IDs that are pending for it, in any order. */
+void rdb_put_consumer_head(struct buf *out, const struct stream_consumer *c);
+void rdb_put_raw_id(struct buf *out, struct stream_id id);

@@ -178,6 +178,7 @@ static void reply_history(struct call *c, const struct read *r, struct source *s
             reply_null_array(c->reply);
             continue;
         }
+        stream_pending_before_change(s->group, id, p);
         p->delivered_ms = c->now_ms;
         p->deliveries++;
         stream_effect_claim(c, s->key, s->group, id, p);

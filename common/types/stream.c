@@ -11,6 +11,7 @@ struct stream {
     uint64_t size;
     struct stream_marks marks;
     struct stream_groups groups;
+    struct stream_watch *watch;
 };
 
 struct stream *stream_new(void) { return MEM_NEW(struct stream); }
@@ -20,6 +21,7 @@ static void free_node(void *node) { lp_free(node); }
 void stream_free(struct stream *s)
 {
     if (!s) return;
+    assert(!s->watch);
     radix_clear(&s->nodes, free_node);
     stream_groups_clear(&s->groups);
     mem_free(s);
@@ -37,6 +39,19 @@ void stream_set_marks(struct stream *s, const struct stream_marks *m)
 
 struct stream_groups *stream_groups(struct stream *s) { return &s->groups; }
 const struct stream_groups *stream_groups_of(const struct stream *s) { return &s->groups; }
+
+void stream_set_watch(struct stream *s, struct stream_watch *w)
+{
+    assert(!s->watch || !w);
+    s->watch = w;
+}
+
+struct watch *stream_watched(const struct stream *s) { return s->watch ? &s->watch->watch : NULL; }
+
+static void before_change(const struct stream *s, struct stream_id id, const lp_t *node)
+{
+    if (s->watch) s->watch->node(s->watch, id, node);
+}
 
 static lp_t *node_from(const struct stream *s, struct stream_id from, struct stream_id *id)
 {
@@ -129,8 +144,11 @@ void stream_append(struct stream *s, struct stream_id id, const struct span *pai
     struct stream_id node_id;
     lp_t *node = node_up_to(s, STREAM_ID_MAX, &node_id);
     if (!node || !has_room(node, pairs, count, limits)) {
+        before_change(s, id, NULL);
         node = stream_node_new(pairs, count);
         node_id = id;
+    } else {
+        before_change(s, node_id, node);
     }
     put_node(s, node_id, stream_node_append(node, node_id, id, pairs, count));
     s->size++;
@@ -191,6 +209,7 @@ bool stream_delete(struct stream *s, struct stream_id id)
     struct stream_head h;
     if (!find(s, id, &node_id, &e)) return false;
     lp_t *node = radix_find(&s->nodes, stream_id_key(node_id));
+    before_change(s, node_id, node);
     stream_node_head(node, &h);
     if (h.live == 1) drop_node(s, node_id);
     else put_node(s, node_id, stream_node_delete(node, e.at));
@@ -216,6 +235,7 @@ static uint64_t trim_node(struct stream *s, const struct stream_trim *t, lp_t *n
     struct stream_head h;
     struct stream_entry e;
     uint64_t removed = 0;
+    before_change(s, node_id, node);
     stream_node_head(node, &h);
     for (const lp_t *at = h.first; at; at = stream_node_after(node, &e)) {
         stream_node_entry(node, &h, node_id, at, &e);
@@ -253,6 +273,7 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *t)
             if (!t->approximate) removed += trim_node(s, t, node, id);
             break;
         }
+        before_change(s, id, node);
         s->size -= h.live;
         removed += h.live;
         drop_node(s, id);

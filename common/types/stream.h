@@ -7,6 +7,7 @@
 #include "common/engine.h"
 #include "common/types/stream_groups.h"
 #include "common/types/stream_node.h"
+#include "common/watch.h"
 
 struct stream;
 
@@ -80,6 +81,15 @@ uint64_t stream_tree_nodes(const struct stream *s);
 
 /* For the walk: the node that begins at or before @id (@before), or at or after it; NULL if there is none. */
 const lp_t *stream_node_near(const struct stream *s, struct stream_id id, bool before, struct stream_id *node_id);
+
+/* Who watches the nodes (watch.h; its before() is not used). */
+struct stream_watch {
+    struct watch watch;
+    /* The node of this ID is about to change or to go; NULL: to come. */
+    void (*node)(struct stream_watch *w, struct stream_id id, const lp_t *node);
+};
+void stream_set_watch(struct stream *s, struct stream_watch *w); /* NULL: nobody any more */
+struct watch *stream_watched(const struct stream *s);            /* NULL: nobody */
 
 /* For the RDB codec: the nodes in order. */
 typedef void stream_visit_node(void *context, struct stream_id id, struct span listpack);

@@ -57,8 +57,9 @@ static void consumer_free(struct stream_consumer *c)
     mem_free(c);
 }
 
-static void group_free(struct stream_group *g)
+void stream_group_free(struct stream_group *g)
 {
+    assert(!g->watch);
     for (size_t i = 0; i < g->consumer_count; i++) consumer_free(g->consumers[i]);
     mem_free(g->consumers);
     radix_clear(&g->pending, free_pending);
@@ -67,7 +68,7 @@ static void group_free(struct stream_group *g)
 
 void stream_groups_clear(struct stream_groups *g)
 {
-    for (size_t i = 0; i < g->count; i++) group_free(g->list[i]);
+    for (size_t i = 0; i < g->count; i++) stream_group_free(g->list[i]);
     mem_free(g->list);
     *g = (struct stream_groups){0};
 }
@@ -98,7 +99,9 @@ bool stream_groups_remove(struct stream_groups *g, struct span name)
     bool there;
     const size_t at = place((void *const *)g->list, g->count, group_name, name, &there);
     if (!there) return false;
-    group_free(g->list[at]);
+    struct stream_group *group = g->list[at];
+    if (group->watch) group->watch->left = true;
+    else stream_group_free(group);
     remove_at((void **)g->list, &g->count, at);
     return true;
 }
@@ -128,7 +131,9 @@ uint64_t stream_consumer_remove(struct stream_group *g, struct stream_consumer *
     const uint64_t pending = c->pending.size;
     struct stream_id id = STREAM_ID_ZERO;
     while (stream_pending_from(&c->pending, &id)) {
-        mem_free(radix_take(&g->pending, stream_id_key(id)));
+        struct stream_pending *p = radix_take(&g->pending, stream_id_key(id));
+        stream_pending_before_change(g, id, p);
+        mem_free(p);
         if (!stream_id_increment(&id)) break;
     }
     bool there;
@@ -137,6 +142,11 @@ uint64_t stream_consumer_remove(struct stream_group *g, struct stream_consumer *
     remove_at((void **)g->consumers, &g->consumer_count, at);
     consumer_free(c);
     return pending;
+}
+
+void stream_pending_before_change(const struct stream_group *g, struct stream_id id, const struct stream_pending *p)
+{
+    if (g->watch) g->watch->before(g->watch, id, p);
 }
 
 struct stream_pending *stream_pending_find(const struct stream_group *g, struct stream_id id)
@@ -148,6 +158,7 @@ struct stream_pending *stream_pending_assign(struct stream_group *g, struct stre
 {
     const struct radix_key key = stream_id_key(id);
     struct stream_pending *p = radix_find(&g->pending, key);
+    stream_pending_before_change(g, id, p);
     if (!p) {
         p = MEM_NEW(struct stream_pending);
         (void)radix_put(&g->pending, key, p);
@@ -163,6 +174,7 @@ bool stream_pending_remove(struct stream_group *g, struct stream_id id)
 {
     struct stream_pending *p = radix_take(&g->pending, stream_id_key(id));
     if (!p) return false;
+    stream_pending_before_change(g, id, p);
     (void)radix_take(&p->consumer->pending, stream_id_key(id));
     mem_free(p);
     return true;

@@ -20,6 +20,13 @@ struct stream_pending {
     uint64_t deliveries;
 };
 
+/* Who watches what is pending in a group (watch.h). */
+struct pending_watch {
+    /* The entry is about to change or to go; NULL: to come. */
+    void (*before)(struct pending_watch *w, struct stream_id id, const struct stream_pending *p);
+    bool left; /* the group was destroyed; it is the watch's, to be freed by stream_group_free() */
+};
+
 enum { STREAM_READ_UNKNOWN = -1 };
 
 struct stream_group {
@@ -28,8 +35,10 @@ struct stream_group {
     struct radix pending;
     struct stream_consumer **consumers; /* sorted by name */
     size_t consumer_count;
-    struct span name; /* behind the struct */
+    struct pending_watch *watch; /* NULL: nobody; borrowed */
+    struct span name;            /* behind the struct */
 };
+void stream_group_free(struct stream_group *g); /* one that is in no stream any more */
 
 /* Zero-initialised is empty and valid. */
 struct stream_groups {
@@ -54,6 +63,8 @@ struct stream_consumer *stream_consumer_add(struct stream_group *g, struct span 
 /* Remove a consumer with its pending entries; returns how many these were. */
 uint64_t stream_consumer_remove(struct stream_group *g, struct stream_consumer *c);
 
+/* To be called before a pending entry is changed in place; the functions here do it themselves. */
+void stream_pending_before_change(const struct stream_group *g, struct stream_id id, const struct stream_pending *p);
 struct stream_pending *stream_pending_find(const struct stream_group *g, struct stream_id id);
 /* Make the entry pending for @c, whoever had it; times and numbers stay (0 if it was not pending). */
 struct stream_pending *stream_pending_assign(struct stream_group *g, struct stream_id id, struct stream_consumer *c);
