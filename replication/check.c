@@ -42,7 +42,7 @@ void check_progress(struct check *c, uint64_t bytes)
 static void add_size(struct check *c, const char *dir, const char *name)
 {
     char *path = path_join(dir, name);
-    const int64_t size = file_size(path);
+    const int64_t size = file_size(c->io, path);
     if (size > 0) c->total += (uint64_t)size;
     mem_free(path);
 }
@@ -164,7 +164,7 @@ static bool check_log_dir(struct check *c, const char *dir)
     struct buf text = {0};
     struct errmsg m;
     char *ours = path_join(dir, LOG_MANIFEST), *redis = dir_find_manifest(dir);
-    const bool own = file_exists(ours);
+    const bool own = file_exists(c->io, ours);
     if (own || redis) {
         char *path = own ? NULL : path_join(dir, redis);
         if (file_read(c->io, own ? ours : path, MANIFEST_BYTES_MAX, &text, &m)) check_problem(c, "%s", m.text);
@@ -184,11 +184,11 @@ static enum err check_dir(struct check *c, const char *path, struct errmsg *m)
     if (check_log_dir(c, path)) return ERR_OK;
     static const char *const files[] = {"appendonly.aof", "dump.rdb"};
     char *inner = path_join(path, "appendonlydir");
-    bool found = file_exists(inner) && check_log_dir(c, inner);
+    bool found = file_exists(c->io, inner) && check_log_dir(c, inner);
     mem_free(inner);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char *file = path_join(path, files[i]);
-        if (file_exists(file)) {
+        if (file_exists(c->io, file)) {
             found = true;
             check_plain(c, file, true);
         }

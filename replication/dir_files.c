@@ -97,7 +97,7 @@ enum err dir_files_find(const struct io_ops *io, const char *dir, struct dir_fil
     mem_free(inner);
     for (size_t i = 0; e == ERR_MISSING && i < sizeof single / sizeof *single; i++) {
         char *path = path_join(dir, single[i]);
-        if (file_exists(path)) {
+        if (file_exists(io, path)) {
             add(f, dir, single[i], UINT64_MAX);
             e = ERR_OK;
         }

@@ -12,7 +12,7 @@ enum err file_source_open(struct file_source *f, const struct io_ops *io, const 
                           struct errmsg *m)
 {
     *f = (struct file_source){.io = io, .fd = -1};
-    const int64_t size = file_size(path);
+    const int64_t size = file_size(io, path);
     if (size < 0) return err_errno(m, "%s", path);
     f->fd = io->open(io->context, path, O_RDONLY, 0);
     if (f->fd < 0) return err_errno(m, "open %s", path);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -53,6 +52,12 @@ static int posix_ftruncate(void *context, int fd, off_t size)
     return ftruncate(fd, size);
 }
 
+static void posix_drop_cache(void *context, int fd, off_t at, off_t n)
+{
+    (void)context;
+    (void)posix_fadvise(fd, at, n, POSIX_FADV_DONTNEED);
+}
+
 static int posix_rename(void *context, const char *from, const char *to)
 {
     (void)context;
@@ -71,6 +76,33 @@ static int posix_mkdir(void *context, const char *path, mode_t mode)
     return mkdir(path, mode);
 }
 
+static int posix_rmdir(void *context, const char *path)
+{
+    (void)context;
+    return rmdir(path);
+}
+
+static int posix_stat(void *context, const char *path, struct stat *st)
+{
+    (void)context;
+    return stat(path, st);
+}
+
+static int posix_list(void *context, const char *dir, void (*each)(void *to, const char *name), void *to)
+{
+    (void)context;
+    DIR *d = opendir(dir);
+    if (!d) return -1;
+    const struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir(d)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) each(to, entry->d_name);
+    const int failed = errno;
+    (void)closedir(d);
+    errno = failed;
+    return failed ? -1 : 0;
+}
+
 const struct io_ops io_posix = {
     .open = posix_open,
     .close = posix_close,
@@ -79,9 +111,13 @@ const struct io_ops io_posix = {
     .fdatasync = posix_fdatasync,
     .fsync = posix_fsync,
     .ftruncate = posix_ftruncate,
+    .drop_cache = posix_drop_cache,
     .rename = posix_rename,
     .unlink = posix_unlink,
     .mkdir = posix_mkdir,
+    .rmdir = posix_rmdir,
+    .stat = posix_stat,
+    .list = posix_list,
 };
 
 char *path_join(const char *dir, const char *name)
@@ -192,31 +228,45 @@ enum err dir_make(const struct io_ops *io, const char *dir, struct errmsg *m)
     return e;
 }
 
-int64_t file_size(const char *path)
+int64_t file_size(const struct io_ops *io, const char *path)
 {
     struct stat st;
-    return stat(path, &st) ? -1 : (int64_t)st.st_size;
+    return io->stat(io->context, path, &st) ? -1 : (int64_t)st.st_size;
 }
 
-bool file_exists(const char *path)
+enum err file_look(const struct io_ops *io, const char *path, bool *there, struct errmsg *m)
 {
     struct stat st;
-    return stat(path, &st) == 0;
+    *there = io->stat(io->context, path, &st) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR ? ERR_OK : err_errno(m, "look at %s", path);
+}
+
+bool file_exists(const struct io_ops *io, const char *path)
+{
+    struct stat st;
+    return io->stat(io->context, path, &st) == 0;
+}
+
+struct removal {
+    const struct io_ops *io;
+    const char *dir;
+    struct errmsg *m;
+    enum err e;
+};
+
+static void remove_one(void *context, const char *name)
+{
+    struct removal *r = context;
+    if (r->e) return;
+    char *path = path_join(r->dir, name);
+    if (r->io->unlink(r->io->context, path) && errno != ENOENT) r->e = err_errno(r->m, "unlink %s", path);
+    mem_free(path);
 }
 
 enum err dir_remove(const struct io_ops *io, const char *dir, struct errmsg *m)
 {
-    DIR *d = opendir(dir);
-    if (!d) return errno == ENOENT ? ERR_OK : err_errno(m, "open %s", dir);
-    enum err e = ERR_OK;
-    const struct dirent *entry;
-    while (!e && (entry = readdir(d))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char *path = path_join(dir, entry->d_name);
-        if (io->unlink(io->context, path) && errno != ENOENT) e = err_errno(m, "unlink %s", path);
-        mem_free(path);
-    }
-    (void)closedir(d);
-    if (!e && rmdir(dir) && errno != ENOENT) e = err_errno(m, "rmdir %s", dir);
-    return e;
+    struct removal r = {.io = io, .dir = dir, .m = m};
+    if (io->list(io->context, dir, remove_one, &r)) return errno == ENOENT ? ERR_OK : err_errno(m, "read %s", dir);
+    if (!r.e && io->rmdir(io->context, dir) && errno != ENOENT) r.e = err_errno(m, "rmdir %s", dir);
+    return r.e;
 }

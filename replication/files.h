@@ -1,6 +1,7 @@
 /* Files and directories, through a table of calls so that tests can make any of them fail. */
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -16,9 +17,16 @@ struct io_ops {
     int (*fdatasync)(void *context, int fd);
     int (*fsync)(void *context, int fd);
     int (*ftruncate)(void *context, int fd, off_t size);
+    /* Forget what is cached of the file's range, so that it is read from the disk again; what is not written yet stays.
+     * posix_fadvise(POSIX_FADV_DONTNEED): a hint, nobody minds if it fails. */
+    void (*drop_cache)(void *context, int fd, off_t at, off_t n);
     int (*rename)(void *context, const char *from, const char *to);
     int (*unlink)(void *context, const char *path);
     int (*mkdir)(void *context, const char *path, mode_t mode);
+    int (*rmdir)(void *context, const char *path);
+    int (*stat)(void *context, const char *path, struct stat *st);
+    /* opendir, readdir, closedir: @each gets every name but "." and "..". 0, or -1 with errno. */
+    int (*list)(void *context, const char *dir, void (*each)(void *to, const char *name), void *to);
 };
 
 /* The real ones. */
@@ -49,8 +57,11 @@ MUST_USE enum err dir_sync(const struct io_ops *io, const char *dir, struct errm
 MUST_USE enum err dir_make(const struct io_ops *io, const char *dir, struct errmsg *m);
 
 /* Size in bytes, or -1 with errno. */
-int64_t file_size(const char *path);
-bool file_exists(const char *path);
+int64_t file_size(const struct io_ops *io, const char *path);
+/* Whether something is at @path. Where a decision hangs on it: an error is not an absence. */
+MUST_USE enum err file_look(const struct io_ops *io, const char *path, bool *there, struct errmsg *m);
+/* The same for what is only said or counted: false also where it cannot be told. */
+bool file_exists(const struct io_ops *io, const char *path);
 
 /* Remove a directory and the files in it (no subdirectories). Missing ones are no error. */
 MUST_USE enum err dir_remove(const struct io_ops *io, const char *dir, struct errmsg *m);

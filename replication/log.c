@@ -159,22 +159,25 @@ static bool redis_went_on(const struct manifest *m, const struct aof_manifest *a
     return false;
 }
 
-static bool in_dir(const struct log *log, const char *name)
+/* If nothing better was found: @found, if @name is there. */
+static enum err look_for(struct log *log, const char *name, enum log_found found, struct errmsg *m)
 {
+    bool there;
+    if (log->found != LOG_FOUND_NOTHING) return ERR_OK;
     char *path = path_join(log->o.dir, name);
-    const bool there = file_exists(path);
+    const enum err e = file_look(log->io, path, &there, m);
+    if (!e && there) log->found = found;
     mem_free(path);
-    return there;
+    return e;
 }
 
-static void look(struct log *log)
+static enum err look(struct log *log, struct errmsg *m)
 {
     const bool ours = log->manifest.segment_count || log->manifest.base.name;
     if (ours && !redis_went_on(&log->manifest, &log->aof)) log->found = LOG_FOUND_OURS;
     else if (log->aof.count) log->found = LOG_FOUND_AOF_DIR;
-    else if (in_dir(log, log->o.append_name)) log->found = LOG_FOUND_AOF_FILE;
-    else if (in_dir(log, log->o.dump_name)) log->found = LOG_FOUND_DUMP;
-    else log->found = LOG_FOUND_NOTHING;
+    const enum err e = look_for(log, log->o.append_name, LOG_FOUND_AOF_FILE, m);
+    return e ? e : look_for(log, log->o.dump_name, LOG_FOUND_DUMP, m);
 }
 
 /* A fresh start (log_install_base()) that was cut short: its new directory is complete or to be thrown away. */
@@ -183,14 +186,17 @@ static enum err finish_install(struct log *log, struct errmsg *m)
     struct buf path = {0};
     buf_printf(&path, "%s.new", log->path);
     buf_add_char(&path, 0);
-    enum err e = ERR_OK;
-    if (file_exists(path.p)) {
-        char *manifest = path_join(path.p, LOG_MANIFEST);
-        if (file_exists(log->path) || !file_exists(manifest)) e = dir_remove(log->io, path.p, m);
+    char *manifest = path_join(path.p, LOG_MANIFEST);
+    bool fresh, complete = false, old = false;
+    enum err e = file_look(log->io, path.p, &fresh, m);
+    if (!e && fresh) e = file_look(log->io, manifest, &complete, m);
+    if (!e && fresh) e = file_look(log->io, log->path, &old, m);
+    if (!e && fresh) {
+        if (old || !complete) e = dir_remove(log->io, path.p, m);
         else if (log->io->rename(log->io->context, path.p, log->path)) e = err_errno(m, "rename %s", path.p);
         else e = dir_sync(log->io, log->o.dir, m);
-        mem_free(manifest);
     }
+    mem_free(manifest);
     buf_free(&path);
     return e;
 }
@@ -200,8 +206,7 @@ static enum err open_files(struct log *log, struct errmsg *m)
     enum err e = finish_install(log, m);
     if (!e) e = read_our_manifest(log, m);
     if (!e) e = read_aof_manifest(log, m);
-    if (!e) look(log);
-    return e;
+    return e ? e : look(log, m);
 }
 
 static void adopt_identity(struct log *log)
@@ -243,7 +248,7 @@ enum err log_open(const struct log_options *options, struct log **out, struct er
     init_locks(log);
     enum err e = lock_dir(log, m);
     if (!e && options->files) e = open_files(log, m);
-    else if (!e) log->found = in_dir(log, log->o.dump_name) ? LOG_FOUND_DUMP : LOG_FOUND_NOTHING;
+    else if (!e) e = look_for(log, log->o.dump_name, LOG_FOUND_DUMP, m);
     if (e) {
         log_close(log);
         return e;

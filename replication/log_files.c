@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/mem.h"
 #include "replication/log_impl.h"
@@ -46,7 +45,7 @@ static void write_redis_manifest(struct log *log)
     aof_manifest_encode(&aof, &text);
     buf_printf(&name, "%s.manifest", log->o.append_name);
     buf_add_char(&name, 0);
-    const enum err e = aof.count ? file_put(log->io, log->path, name.p, buf_span(&text), &m) : ERR_OK;
+    const enum err e = aof.count ? file_replace(log->io, log->path, name.p, buf_span(&text), &m) : ERR_OK;
     if (e) log_say(log, LOG_SAY_WARNING, "The manifest for Redis could not be written, ours was: %s", m.text);
     log->aof_stale = e != ERR_OK;
     aof_manifest_free(&aof);
@@ -66,12 +65,13 @@ enum err log_persist(struct log *log, struct manifest *next, struct errmsg *m)
     buf_free(&text);
     if (e) return e;
     commit(log, next);
-    write_redis_manifest(log);
     if ((e = dir_sync(log->io, log->path, m))) {
         /* Which of the two manifests a power cut would leave is not known, so none of them may be relied on. */
         log_fail_for_good(log, m);
         return e;
     }
+    /* Not before ours is safe: alone on the disk it would look like the work of a Redis. */
+    write_redis_manifest(log);
     return ERR_OK;
 }
 
@@ -125,7 +125,7 @@ static bool is_too_old(const struct log *log, const char *name, int64_t now_ms, 
 {
     struct stat st;
     char *path = path_join(log->path, name);
-    const bool there = stat(path, &st) == 0;
+    const bool there = log->io->stat(log->io->context, path, &st) == 0;
     mem_free(path);
     *bytes = there ? (uint64_t)st.st_size : 0;
     return retain_ms && (!there || now_ms - (int64_t)st.st_mtime * 1000 > retain_ms);

@@ -137,7 +137,7 @@ static enum err load_file(struct load *l, const char *dir, const char *name, boo
 static void add_size(struct load *l, const char *dir, const char *name)
 {
     char *path = path_join(dir, name);
-    const int64_t size = file_size(path);
+    const int64_t size = file_size(l->log->io, path);
     if (size > 0) l->total += (uint64_t)size;
     mem_free(path);
 }

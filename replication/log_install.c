@@ -2,8 +2,9 @@
  *
  * Happy path: <dir>.new is filled (base, empty segment, manifests) and synced -> the old directory is renamed away ->
  *             <dir>.new takes its name -> the log begins at the snapshot's position.
- * Failures:   up to the second rename everything is put back. After a crash between the two renames the next start
- *             finds <dir>.new complete and finishes (finish_install() in log.c). */
+ * Failures:   up to the second rename everything is put back; if that fails as well, the log has failed for good. After
+ *             that, as after a crash between the two renames, the next start finds <dir>.new complete and finishes
+ *             (finish_install() in log.c). */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,7 @@ static char *aside_name(const struct log *log, bool salvage)
 {
     const char *kind = salvage ? "salvage" : "old";
     char *name = text("%s.%s-%" PRId64, log->path, kind, log_wall_ms() / 1000);
-    for (unsigned i = 2; file_exists(name); i++) {
+    for (unsigned i = 2; file_exists(log->io, name); i++) {
         mem_free(name);
         name = text("%s.%s-%" PRId64 "-%u", log->path, kind, log_wall_ms() / 1000, i);
     }
@@ -107,7 +108,9 @@ static enum err change_places(struct log *log, struct install *n, struct errmsg 
     enum err e = n->aside ? move(log, log->path, n->aside, m) : ERR_OK;
     if (e) return e;
     if ((e = move(log, n->fresh, log->path, m))) {
-        if (n->aside) (void)log->io->rename(log->io->context, n->aside, log->path);
+        struct errmsg back;
+        /* What is written from now on would go aside with the old directory. */
+        if (n->aside && move(log, n->aside, log->path, &back)) log_fail_for_good(log, &back);
         return e;
     }
     struct errmsg later;
@@ -161,10 +164,12 @@ static enum err install_files(struct log *log, struct install *n, struct errmsg 
     n->fresh = text("%s.new", log->path);
     n->base = log_file_name(log, 1, true);
     n->segment = log_file_name(log, 1, false);
-    n->aside = file_exists(log->path) ? aside_name(log, n->salvage) : NULL;
+    bool there = false;
+    enum err e = file_look(log->io, log->path, &there, m);
+    if (!e && there) n->aside = aside_name(log, n->salvage);
     fill_manifest(log, n);
-    enum err e = fill(log, n, m);
-    if (!e && (e = change_places(log, n, m))) {
+    if (!e) e = fill(log, n, m);
+    if (!e && (e = change_places(log, n, m)) && !log->broken) {
         char *base = path_join(n->fresh, n->base);
         (void)log->io->rename(log->io->context, base, n->file);
         mem_free(base);
@@ -174,7 +179,8 @@ static enum err install_files(struct log *log, struct install *n, struct errmsg 
         return ERR_OK;
     }
     if (n->fd >= 0) (void)log->io->close(log->io->context, n->fd);
-    if (dir_remove(log->io, n->fresh, &unused))
+    /* Where the old directory could not be put back, the next start finds the new one complete, and finishes. */
+    if (!log->broken && dir_remove(log->io, n->fresh, &unused))
         log_say(log, LOG_SAY_WARNING, "Cannot remove %s: %s", n->fresh, unused.text);
     return e;
 }

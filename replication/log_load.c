@@ -3,7 +3,6 @@
  * Happy path: base -> segments behind it, batch by batch -> fsync of the last one -> manifest -> the log thread starts.
  * Failures:   reported with file, place and remedy; nothing was changed until then but the loader's data. */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +12,9 @@
 #include "common/num.h"
 #include "replication/log_impl.h"
 #include "replication/scan.h"
+
+/* More than ever waits for one sync (server/journal.c bounds it). */
+enum { UNSURE_BYTES = 256 << 20 };
 
 static enum err replay_batch(struct load *l, const struct batch *b, struct errmsg *m)
 {
@@ -135,12 +137,29 @@ static enum err load_batches(struct load *l, struct scan *s, const struct segmen
     return next ? damaged(l, s, s->file.at, next->start, m) : odd_tail(l, s, e, m);
 }
 
+/* Read from the disk what may be on it or not: the tail of the last segment. If the process before us died after a sync
+ * that failed, the kernel still shows bytes that it has given up writing, and no later sync would write them. What it has
+ * not given up is written first. */
+static enum err trust_disk(struct log *log, const char *path, struct errmsg *m)
+{
+    const int64_t size = file_size(log->io, path), from = size > UNSURE_BYTES ? size - UNSURE_BYTES : 0;
+    const int fd = log->io->open(log->io->context, path, O_WRONLY, 0);
+    if (fd < 0) return err_errno(m, "open %s", path);
+    enum err e = log->io->fdatasync(log->io->context, fd) ? err_errno(m, "fsync %s", path) : ERR_OK;
+    log->io->drop_cache(log->io->context, fd, (off_t)from, 0);
+    if (log->io->close(log->io->context, fd) && !e) e = err_errno(m, "close %s", path);
+    return e;
+}
+
 static enum err load_segment(struct load *l, const struct segment *g, const struct segment *next,
                              struct batch_chain *chain, struct errmsg *m)
 {
     struct scan s = {0};
+    bool there;
     char *path = path_join(l->log->path, g->name);
-    enum err e = file_exists(path) ? ERR_OK : missing(path, g->start, m);
+    enum err e = file_look(l->log->io, path, &there, m);
+    if (!e && !there) e = missing(path, g->start, m);
+    if (!e && !next) e = trust_disk(l->log, path, m);
     if (!e) e = scan_open(&s, l->log->io, path, g->start, next ? next->start : UINT64_MAX, m);
     if (!e) e = load_batches(l, &s, next, chain, m);
     scan_close(&s);
@@ -152,9 +171,10 @@ static enum err load_our_base(struct load *l, const struct base *base, struct er
 {
     struct scan s = {0};
     char *path = path_join(l->log->path, base->name);
-    enum err e;
-    if (!file_exists(path)) e = err_set(m, ERR_MISSING, "the base %s is missing", path);
-    else e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
+    bool there;
+    enum err e = file_look(l->log->io, path, &there, m);
+    if (!e && !there) e = err_set(m, ERR_MISSING, "the base %s is missing", path);
+    if (!e) e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
     if (!e) {
         l->log->stats.base_bytes = s.file.size;
         e = load_rdb(l, &s, m);
@@ -171,7 +191,7 @@ static void sum_sizes(struct load *l, const struct base *base, size_t first)
         const char *name = i < f->segment_count ? f->segments[i].name : base ? base->name : NULL;
         if (!name) continue;
         char *path = path_join(l->log->path, name);
-        const int64_t size = file_size(path);
+        const int64_t size = file_size(l->log->io, path);
         if (size > 0) l->total += (uint64_t)size;
         mem_free(path);
     }
@@ -265,15 +285,22 @@ static bool is_orphan(const struct log *log, const char *name)
     return (uint64_t)seq <= (base ? log->base_seq_floor : log->seq_floor);
 }
 
+struct sweep {
+    struct log *log;
+    struct names found;
+};
+
+static void sweep_orphan(void *context, const char *name)
+{
+    struct sweep *s = context;
+    if (is_orphan(s->log, name)) names_add(&s->found, name);
+}
+
 static void remove_orphans(struct log *log)
 {
-    struct names orphans = {0};
-    DIR *d = opendir(log->path);
-    const struct dirent *entry;
-    while (d && (entry = readdir(d)))
-        if (is_orphan(log, entry->d_name)) names_add(&orphans, entry->d_name);
-    if (d) (void)closedir(d);
-    log_remove_files(log, &orphans);
+    struct sweep s = {.log = log};
+    (void)log->io->list(log->io->context, log->path, sweep_orphan, &s);
+    log_remove_files(log, &s.found);
 }
 
 /* "<our directory's name>.old-<seconds>", perhaps with a number behind: log_install_base() calls them so. */
@@ -286,24 +313,26 @@ static bool is_replaced(const char *name, const char *own)
     return strspn(time, "0123456789") >= 10 && time[strspn(time, "0123456789-")] == '\0';
 }
 
+static void sweep_replaced(void *context, const char *name)
+{
+    struct sweep *s = context;
+    if (is_replaced(name, s->log->o.append_dir)) names_add(&s->found, name);
+}
+
 /* Directories that a snapshot has replaced, and that a crash kept from being removed. */
 static void remove_replaced(struct log *log)
 {
-    struct names replaced = {0};
-    DIR *d = opendir(log->o.dir);
-    const struct dirent *entry;
-    while (d && (entry = readdir(d)))
-        if (is_replaced(entry->d_name, log->o.append_dir)) names_add(&replaced, entry->d_name);
-    if (d) (void)closedir(d);
-    for (size_t i = 0; i < replaced.count; i++) {
+    struct sweep s = {.log = log};
+    (void)log->io->list(log->io->context, log->o.dir, sweep_replaced, &s);
+    for (size_t i = 0; i < s.found.count; i++) {
         struct errmsg m;
-        char *path = path_join(log->o.dir, replaced.at[i]), *manifest = path_join(path, LOG_MANIFEST);
-        if (file_exists(manifest) && dir_remove(log->io, path, &m))
+        char *path = path_join(log->o.dir, s.found.at[i]), *manifest = path_join(path, LOG_MANIFEST);
+        if (file_exists(log->io, manifest) && dir_remove(log->io, path, &m))
             log_say(log, LOG_SAY_WARNING, "Cannot remove %s: %s", path, m.text);
         mem_free(manifest);
         mem_free(path);
     }
-    names_free(&replaced);
+    names_free(&s.found);
 }
 
 static enum err persist_start(struct log *log, struct errmsg *m)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -190,6 +189,7 @@ static char *base_path(const struct log *log)
 enum err log_base_open(struct log *log, struct log_base *b, struct errmsg *m)
 {
     *b = (struct log_base){.fd = -1};
+    int64_t size = -1;
     look(log);
     const bool there = log->manifest.base.name;
     if (there) {
@@ -197,17 +197,17 @@ enum err log_base_open(struct log *log, struct log_base *b, struct errmsg *m)
         b->position = log->manifest.base.position;
         history_copy(&b->history, &log->manifest.history);
         /* The lock is held over the open, so that the file is not removed between. */
-        b->fd = open(b->path, O_RDONLY | O_CLOEXEC);
+        b->fd = log->io->open(log->io->context, b->path, O_RDONLY, 0);
+        size = file_size(log->io, b->path);
     }
     looked(log);
     if (!there) return err_set(m, ERR_MISSING, "there is no base yet");
-    struct stat st;
-    if (b->fd < 0 || fstat(b->fd, &st)) {
+    if (b->fd < 0 || size < 0) {
         const enum err e = err_errno(m, "open %s", b->path);
         log_base_close(b);
         return e;
     }
-    b->size = (uint64_t)st.st_size;
+    b->size = (uint64_t)size;
     history_truncate(&b->history, b->position.offset);
     return ERR_OK;
 }

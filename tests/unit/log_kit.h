@@ -175,7 +175,10 @@ static inline void kit_append_file(const struct kit *k, const char *name, struct
     cr_assert_eq(fclose(f), 0);
 }
 
-static inline bool kit_has(const struct kit *k, const char *name) { return file_exists(kit_path(k, name)); }
+static inline bool kit_has(const struct kit *k, const char *name)
+{
+    return file_exists(&io_posix, kit_path(k, name));
+}
 
 /* A base of @text (which ends in '.'), whole. */
 static inline enum checkpoint_state kit_checkpoint(struct kit *k, const char *text)

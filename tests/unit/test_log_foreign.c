@@ -268,7 +268,7 @@ Test(log_install, a_crash_between_the_two_renames_is_finished_by_the_next_start)
     cr_assert_eq(mkdir(to, 0755), 0);
     kit_write(&k, "appendonlydir.new/anything", SPAN("x"));
     cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
-    cr_expect_not(file_exists(to));
+    cr_expect_not(file_exists(&io_posix, to));
     mem_free(from);
     mem_free(to);
     history_free(&h);

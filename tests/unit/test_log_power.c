@@ -64,7 +64,7 @@ static struct watched *watched_at(struct power *p, const char *path)
 static void keep(struct power *p, const char *path, char kept[PATH])
 {
     kept[0] = 0;
-    if (!file_exists(path)) return;
+    if (!file_exists(&io_posix, path)) return;
     cr_assert_lt((size_t)snprintf(kept, PATH, "%s/kept-%u", p->dir, p->kept++), PATH);
     cr_assert_eq(link(path, kept), 0);
 }
@@ -85,7 +85,7 @@ static int power_open(void *context, const char *path, int flags, mode_t mode)
     (void)pthread_mutex_lock(&p->lock);
     int fd = -1;
     if (!dead(p)) {
-        const bool is_new = (flags & O_CREAT) && !file_exists(path);
+        const bool is_new = (flags & O_CREAT) && !file_exists(&io_posix, path);
         fd = io_posix.open(NULL, path, flags, mode);
         if (fd >= 0 && is_new) (void)changed(p, CREATED, path, "");
         if (fd >= 0 && (flags & (O_CREAT | O_TRUNC))) watched_at(p, path)->synced = 0;
@@ -178,7 +178,7 @@ static void lose_bytes(struct power *p)
 {
     for (size_t i = 0; i < p->file_count; i++) {
         const struct watched *w = &p->files[i];
-        if (file_size(w->path) > w->synced) cr_assert_eq(truncate(w->path, w->synced), 0);
+        if (file_size(&io_posix, w->path) > w->synced) cr_assert_eq(truncate(w->path, w->synced), 0);
     }
 }
 
