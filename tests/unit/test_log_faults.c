@@ -124,7 +124,8 @@ Test(log_faults, a_failed_sync_is_not_repeated_on_the_same_file)
     log_get_stats(k.log, &s);
     cr_expect_eq(s.segments, 2);
     kit_close(&k);
-    cr_expect_eq(file_size(&io_posix, kit_path(&k, SEGMENT(1))) + file_size(&io_posix, kit_path(&k, SEGMENT(2))), (int64_t)k.stream.len);
+    cr_expect_eq(file_size(&io_posix, kit_path(&k, SEGMENT(1))) + file_size(&io_posix, kit_path(&k, SEGMENT(2))),
+                 (int64_t)k.stream.len);
     expect_all(&k, 2, 2, "");
     kit_end(&k);
 }
