@@ -188,3 +188,30 @@ Test(hyperloglog, stays_within_its_bytes_whatever_they_are)
         buf_free(&tight);
     }
 }
+
+/* The naive model: a plain array of registers. Few registers are hit at first, so that runs are split and joined again. */
+Test(hyperloglog, holds_what_a_plain_array_of_registers_holds)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        static uint8_t model[HLL_REGISTERS], held[HLL_REGISTERS];
+        struct rand r = {seed};
+        memset(model, 0, sizeof model);
+        hll_init(&b);
+        editor = (struct hll_editor){.b = &b, .sparse_max_bytes = 200 * seed};
+        for (unsigned i = 0; i < 3000; i++) {
+            const struct hll_mark mark = {
+                .index = (uint32_t)(rand_below(&r, i < 1000 ? 40 : HLL_REGISTERS) + (i < 1000 ? seed * 1000 : 0)),
+                .rank = (uint8_t)(1 + rand_below(&r, i % 100 ? 30 : HLL_HASH_BITS + 1))};
+            const bool higher = mark.rank > model[mark.index];
+            if (higher) model[mark.index] = mark.rank;
+            editor.hint = 0; /* marks come in no order here */
+            cr_assert_eq(hll_raise(&editor, mark), higher ? HLL_CHANGED : HLL_SAME, "seed %lu, step %u", seed, i);
+            cr_assert(hll_valid(buf_span(&b)));
+            if (i % 20) continue;
+            memset(held, 0, sizeof held);
+            cr_assert(hll_merge(held, buf_span(&b)));
+            cr_assert_arr_eq(held, model, sizeof held, "seed %lu, step %u", seed, i);
+        }
+        cr_expect_eq(hll_encoding(buf_span(&b)), HLL_DENSE);
+    }
+}
