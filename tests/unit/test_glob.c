@@ -80,10 +80,10 @@ Test(glob, patterns_mean_what_was_meant)
         const size_t count = rand_below(&r, 7), n = rand_below(&r, 9);
         for (size_t i = 0; i < count; i++) {
             const char from = (char)('a' + rand_below(&r, 3));
-            pieces[i].kind = rand_below(&r, 5);
-            pieces[i].byte = alphabet[rand_below(&r, pieces[i].kind == BYTE ? UINT64_C(10) : 7)];
+            pieces[i].kind = (unsigned)rand_below(&r, 5);
+            pieces[i].byte = alphabet[rand_below(&r, pieces[i].kind == BYTE ? 10u : 7u)];
             pieces[i].from = from;
-            pieces[i].to = (char)(from + rand_below(&r, 2));
+            pieces[i].to = (char)(from + (int)rand_below(&r, 2));
             write_piece(&pattern, &pieces[i]);
         }
         for (size_t i = 0; i < n; i++) text[i] = alphabet[rand_below(&r, 10)];
