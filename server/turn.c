@@ -2,17 +2,27 @@
 
 #include <sys/resource.h>
 
-enum { LONG_US = 200 }; /* what is shorter counts as it is by the wall */
+enum {
+    LONG_US = 200, /* what is shorter counts as it is by the wall */
+    FRESH_US =
+        250 /* a reading of the CPU time is good for turns that begin so soon after it: it costs a system call */
+};
 
-static struct turn_use use_now(void)
+static uint64_t waits_now(void)
+{
+    struct rusage use;
+    (void)getrusage(RUSAGE_THREAD, &use);
+    return (uint64_t)use.ru_nvcsw;
+}
+
+static uint64_t cpu_us_now(void)
 {
     struct timespec cpu;
-    struct rusage use;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-    (void)getrusage(RUSAGE_THREAD, &use);
-    return (struct turn_use){.cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000,
-                             .waits = (uint64_t)use.ru_nvcsw};
+    return (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
 }
+
+static struct turn_use use_now(void) { return (struct turn_use){.cpu_us = cpu_us_now(), .waits = waits_now()}; }
 
 static void choose_what_to_note(struct turn *t)
 {
@@ -43,8 +53,12 @@ void turn_measure(struct turn *t)
 void turn_begin_slowly(struct turn *t)
 {
     t->begin = ticks_now(&t->ticks);
-    t->begin_use = t->use = use_now();
-    t->commands = t->figures.commands;
+    if (!t->read_at || ticks_us(&t->ticks, ticks_between(t->read_at, t->begin)) >= FRESH_US) {
+        t->begin_use.cpu_us = t->use.cpu_us = cpu_us_now();
+        t->commands = t->figures.commands;
+        t->read_at = ticks_now(&t->ticks);
+    }
+    t->begin_use.waits = t->use.waits = waits_now();
 }
 
 uint64_t turn_own_us(uint64_t wall_us, uint64_t rest_us, struct turn_use before, struct turn_use after)
@@ -75,7 +89,10 @@ void turn_end(struct turn *t)
     if (t->ticks.us <= 0) turn_measure(t);
     const uint64_t wall = ticks_between(t->begin, ticks_now(&t->ticks));
     uint64_t us = ticks_us(&t->ticks, wall);
-    if (us > LONG_US) us = turn_own_us(us, 0, t->begin_use, use_now());
+    if (us > LONG_US) {
+        us = turn_own_us(us, 0, t->begin_use, use_now());
+        t->read_at = 0;
+    }
     t->figures.turns++;
     t->figures.wall += wall;
     if (us > t->figures.longest_us) t->figures.longest_us = us;

@@ -5,8 +5,9 @@
  * own time: the CPU time it used, plus the time it waited for a lock or a disk, but not what the machine took away (other
  * processes, the hypervisor). For that, the CPU time of the thread and how often it gave up the processor by itself are
  * read when a turn begins, and again at the end of a long turn: if it never did, it did not wait, and its own time is its
- * CPU time; else it is the time by the wall. After a long command they are read too, and what the short commands since
- * the last reading took is subtracted: what is left is the long one's, and at most the system calls between them. */
+ * CPU time; else it is the time by the wall. (The CPU time may have been read a quarter of a millisecond before: reading
+ * costs a system call.) After a long command both are read too, and what the short commands since the last reading took is
+ * subtracted: what is left is the long one's, and at most the system calls between them. */
 #pragma once
 
 #include "common/command.h"
@@ -32,6 +33,7 @@ struct turn {
     uint64_t begin;                 /* of this turn; 0: nothing has happened in it */
     uint64_t command_end;           /* of the command before, or when the bytes came */
     uint64_t note_above;            /* ticks: of longer commands more is to be known */
+    uint64_t read_at;               /* ticks, of the CPU time in begin_use; 0: it is used up */
     struct turn_use begin_use, use; /* when it began; at the last reading */
     uint64_t commands;              /* ticks of all commands at the last reading */
     struct turn_figures figures;
