@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "common/engine_impl.h"
+#include "common/types/hash_expiry.h"
 
 /* The hash of a key, by which all databases find it. That of the first argument is kept: a handler that looks a key
  * up and then puts it asks twice. */
@@ -175,6 +176,29 @@ uint64_t call_flush(struct call *c, int db, bool lazy)
     if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
     return removed;
 }
+
+int64_t call_fields_now(const struct call *c) { return c->origin == ORIGIN_LOG ? FIELDS_ALL : c->now_ms; }
+
+/* Does what dies here go to the log? */
+static bool logs_deaths(const struct call *c) { return c->engine->role == ENGINE_PRIMARY && c->effects; }
+
+struct entry *call_reap_fields(struct call *c, struct entry *e)
+{
+    enum { LOOKS = 20, BUCKETS = 20, ROUNDS = 4 }; /* a large hash is left to the cycle */
+    const struct field_search search = {call_fields_now(c), LOOKS, BUCKETS};
+    struct field_harvest got;
+    if (!logs_deaths(c)) return e;
+    for (unsigned i = 0; i < ROUNDS && hash_may_have_dead(entry_object(e), search.now_ms); i++)
+        if (engine_reap_fields(c->engine, c->db, e, &search, c->effects, &got)) return NULL;
+    return e;
+}
+
+struct entry *call_expire_field(struct call *c, struct entry *e, struct span field)
+{
+    return engine_expire_field(c->engine, c->db, e, field, logs_deaths(c) ? c->effects : NULL) ? NULL : e;
+}
+
+void call_settle_fields(struct call *c, struct entry *e) { db_settle_fields(c->db, e); }
 
 void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key)
 {

@@ -99,6 +99,16 @@ uint64_t call_flush(struct call *c, int db, bool lazy);
 /* Set or (NO_EXPIRY) clear the expiry time of an entry that was found FOR_WRITE. */
 struct entry *call_set_expiry(struct call *c, struct entry *e, int64_t expiry);
 
+/* The time by which a command tells dead fields of hashes: never, in replay. */
+int64_t call_fields_now(const struct call *c);
+/* A hash was found at @key in the session's database: delete dead fields of it, all of a small one, where this is a
+ * primary. Returns the entry, or NULL if that was all of the hash. */
+struct entry *call_reap_fields(struct call *c, struct entry *e);
+/* Delete a field that is dead, before a command writes to it. Returns as above. */
+struct entry *call_expire_field(struct call *c, struct entry *e, struct span field);
+/* To be called after a change of a hash that has, or had, fields with expiry times. */
+void call_settle_fields(struct call *c, struct entry *e);
+
 /* Report that @key was changed @changes times, under the event's name in keyspace notifications. A collection that
  * this leaves empty must be removed by call_remove_if_empty(). */
 void call_changed(struct call *c, enum event_class event_class, const char *event, struct span key, uint64_t changes);

@@ -174,6 +174,7 @@ static const char *value_type(struct span name)
         {"decrement", "integer"},
         {"count", "integer"},
         {"numkeys", "integer"},
+        {"numfields", "integer"},
         {"offset", "integer"},
         {"index", "integer"},
         {"cursor", "integer"},

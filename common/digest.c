@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "common/engine_impl.h"
-#include "common/types/hash.h"
+#include "common/types/hash_expiry.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
 #include "common/types/stream.h"
@@ -48,6 +48,12 @@ static void add_number(struct digest *d, uint32_t v)
     add_ordered(d, &big_endian, sizeof big_endian);
 }
 
+static void add_u64(struct digest *d, uint64_t v)
+{
+    add_number(d, (uint32_t)(v >> 32));
+    add_number(d, (uint32_t)v);
+}
+
 static void add_list(struct digest *d, const struct list *list)
 {
     struct list_iter i;
@@ -68,7 +74,23 @@ static void add_pair(struct digest *d, struct span a, struct span b)
     add_unordered(d, pair.bytes, sizeof pair.bytes);
 }
 
-static void add_field(void *context, struct span field, struct span value) { add_pair(context, field, value); }
+/* Redis says that a field expires, not when; @full: that as well. */
+struct field_walk {
+    struct digest *to;
+    bool full;
+};
+
+static void add_field(void *context, struct span field, struct span value, int64_t expiry)
+{
+    static const char mark[] = "!!hexpire!!";
+    const struct field_walk *walk = context;
+    struct digest one = {{0}};
+    add_ordered(&one, field.p, field.n);
+    add_ordered(&one, value.p, value.n);
+    if (expiry != FIELD_STAYS) add_unordered(&one, mark, sizeof mark - 1);
+    if (expiry != FIELD_STAYS && walk->full) add_u64(&one, (uint64_t)expiry);
+    add_unordered(walk->to, one.bytes, sizeof one.bytes);
+}
 
 /* @full: a zero has no sign. As in Redis it depends on the encoding whether -0 keeps it, and a snapshot that is loaded
  * may choose another encoding. */
@@ -83,12 +105,6 @@ static void add_zset(struct digest *d, const struct zset *zset, bool full)
         const int n = snprintf(text, sizeof text, "%.17g", full && score == 0 ? 0.0 : score);
         add_pair(d, member, span_of(text, (size_t)n));
     }
-}
-
-static void add_u64(struct digest *d, uint64_t v)
-{
-    add_number(d, (uint32_t)(v >> 32));
-    add_number(d, (uint32_t)v);
 }
 
 static void add_id(struct digest *d, struct stream_id id)
@@ -155,7 +171,7 @@ static void add_value(struct digest *d, const struct entry *e, bool full)
     case TYPE_LIST: add_list(d, entry_object(e)); break;
     case TYPE_SET: set_each(entry_object(e), add_member, d); break;
     case TYPE_ZSET: add_zset(d, entry_object(e), full); break;
-    case TYPE_HASH: hash_each(entry_object(e), add_field, d); break;
+    case TYPE_HASH: hash_each_timed(entry_object(e), add_field, &(struct field_walk){d, full}); break;
     case TYPE_STREAM: add_stream(d, entry_object(e), full); break;
     case TYPE_COUNT: break;
     }

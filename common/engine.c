@@ -10,9 +10,9 @@
 void engine_add_commands(struct command_set *s)
 {
     static const struct command *const families[] = {
-        string_commands, generic_commands, list_commands,   set_commands,    hash_commands,
-        zset_commands,   stream_commands,  memory_commands, bitmap_commands, hyperloglog_commands,
-        geo_commands,    sort_commands,    dump_commands,
+        string_commands, generic_commands, list_commands,   set_commands,         hash_commands,
+        zset_commands,   stream_commands,  memory_commands, bitmap_commands,      hyperloglog_commands,
+        geo_commands,    sort_commands,    dump_commands,   hash_expiry_commands, hash_together_commands,
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) command_set_add(s, families[i], CMD_ENGINE);
 }
@@ -185,6 +185,7 @@ void engine_reset_stats(struct engine *e)
 unsigned engine_databases(const struct engine *e) { return e->data->count; }
 uint64_t engine_keys(const struct engine *e, unsigned db) { return db_size(e->data->dbs[db]); }
 uint64_t engine_expires(const struct engine *e, unsigned db) { return db_expires(e->data->dbs[db]); }
+uint64_t engine_timed_hashes(const struct engine *e, unsigned db) { return db_timed_hashes(e->data->dbs[db]); }
 
 struct db *engine_db(struct engine *e, unsigned id) { return id < e->data->count ? e->data->dbs[id] : NULL; }
 int64_t engine_now_ms(const struct engine *e) { return e->now_ms; }

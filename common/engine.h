@@ -99,7 +99,8 @@ struct engine_observer {
 
 struct engine_stats {
     uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
-    uint64_t dirty; /* changes since the engine was made */
+    uint64_t expired_fields; /* of hashes */
+    uint64_t dirty;          /* changes since the engine was made */
 };
 
 struct engine *engine_new(const struct engine_options *options);
@@ -136,10 +137,11 @@ const struct engine_stats *engine_stats(const struct engine *e);
 void engine_reset_stats(struct engine *e);
 unsigned engine_databases(const struct engine *e);
 uint64_t engine_keys(const struct engine *e, unsigned db);
-uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an expiry time */
+uint64_t engine_expires(const struct engine *e, unsigned db);      /* keys with an expiry time */
+uint64_t engine_timed_hashes(const struct engine *e, unsigned db); /* hashes with fields that have one */
 
-/* Work for idle and periodic time: delete expired keys (primary only), step pending resizes. Touches at most about
- * @budget entries; returns true if there is more to do at once. Effects as of engine_execute(). */
+/* Work for idle and periodic time: delete expired keys and fields of hashes (primary only), step pending resizes. Touches at
+ * most about @budget keys and as many fields; returns true if there is more to do at once. Effects as of engine_execute(). */
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects);
 
 /* Remove the key that the policy finds least worth keeping, among those it may choose from; false if there is none, or

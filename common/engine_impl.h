@@ -32,6 +32,7 @@ struct engine {
     uint64_t random; /* state of the generator */
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
     struct expire_cursor expire;
+    unsigned fields_db; /* where the next dead hash fields are searched */
     struct eviction_pool *pool;
     struct graveyard graveyard;   /* the databases know it; open outside of special cases as lazy.server_del says */
     struct command_set *commands; /* for replay */
@@ -41,6 +42,24 @@ struct engine {
 /* Delete a key that no command deletes. The caller logs that, before. */
 enum drop_reason { DROP_EXPIRED, DROP_EVICTED };
 void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, enum drop_reason why);
+
+/* Delete dead fields of a hash, and list that to be logged: those that a search finds which looks at no more than @looks
+ * timed fields (in a large hash; all, in a small one) and passes no more than @buckets of its table. True: that was all of
+ * the hash, and the key is gone. */
+struct field_search {
+    int64_t now_ms;
+    uint64_t looks, buckets;
+};
+struct field_harvest {
+    uint64_t looked_at, passed, dead;
+};
+bool engine_reap_fields(struct engine *e, struct db *d, struct entry *entry, const struct field_search *search,
+                        struct effects *effects, struct field_harvest *harvest);
+/* Delete one field, which is dead; @effects may be NULL. True: the key is gone. */
+bool engine_expire_field(struct engine *e, struct db *d, struct entry *entry, struct span field,
+                         struct effects *effects);
+/* The part of engine_cycle() that deletes dead hash fields. */
+bool engine_expire_fields(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects);
 
 /* 64 random bits; splitmix64 (Steele, Lea, Flood 2014): any seed is a good one. */
 static inline uint64_t engine_random(struct engine *e)

@@ -1,4 +1,4 @@
-/* Active expiry: dead keys that nobody touches are found by walking the marked slots of the tables.
+/* Active expiry of keys (that of hash fields stands in expire_fields.c): dead keys that nobody touches are found by walking the marked slots of the tables.
  *
  * A round walks on from where the last one stopped. It goes on as long as it keeps finding dead keys in more than a
  * tenth of what it looks at, and stops early where there are few; so where nothing is dead it costs next to nothing,
@@ -84,7 +84,11 @@ static bool expire_some(struct engine *e, int64_t now_ms, unsigned budget, struc
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)
 {
     e->now_ms = now_ms;
-    bool more = e->role == ENGINE_PRIMARY && effects && expire_some(e, now_ms, budget, effects);
+    bool more = false;
+    if (e->role == ENGINE_PRIMARY && effects) {
+        more = expire_some(e, now_ms, budget, effects);
+        more |= engine_expire_fields(e, now_ms, budget, effects);
+    }
     for (unsigned i = 0; i < e->data->count; i++) more |= db_resize_step(e->data->dbs[i], RESIZE_STEPS);
     return more;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "common/entry.h"
+#include "common/field_index.h"
 #include "common/graveyard.h"
 #include "common/mem.h"
 
@@ -10,6 +11,7 @@ struct db {
     struct htable table;
     uint64_t expires;
     struct graveyard *graveyard;
+    struct field_index timed; /* hashes with fields that expire */
     unsigned id;
 };
 
@@ -33,12 +35,14 @@ struct db *db_new(unsigned id, const uint8_t *hash_key)
 void db_free(struct db *d)
 {
     if (!d) return;
+    field_index_clear(&d->timed);
     htable_free(&d->table);
     mem_free(d);
 }
 
 void db_clear(struct db *d)
 {
+    field_index_clear(&d->timed);
     htable_clear(&d->table);
     d->expires = 0;
 }
@@ -80,6 +84,7 @@ static void replace(struct db *d, struct htable_slot *slot, struct entry *e)
     struct entry *old = htable_slot_item(slot);
     const bool had = entry_has_expiry(old), has = entry_has_expiry(e);
     htable_slot_set(slot, e);
+    field_index_settle(&d->timed, e);
     if (had != has) {
         htable_slot_mark(slot, has);
         d->expires += has ? 1 : UINT64_MAX;
@@ -91,6 +96,7 @@ static void insert(struct db *d, uint64_t hash, struct entry *e)
 {
     htable_insert_marked(&d->table, hash, e, entry_has_expiry(e));
     d->expires += entry_has_expiry(e);
+    field_index_settle(&d->timed, e);
 }
 
 struct entry *db_put(struct db *d, struct span key, const struct value *v, int64_t expiry)
@@ -111,6 +117,7 @@ struct entry *db_put_at(struct db *d, uint64_t hash, struct span key, const stru
     if (entry_overwrite(old, &plan)) return old;
     plan.keep = entry_clock(old);
     struct entry *e = entry_build(&plan);
+    field_index_remove(&d->timed, old);
     entry_release_value(old, d->graveyard);
     replace(d, slot, e);
     return e;
@@ -154,6 +161,7 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key)
     struct entry *e = htable_remove(&d->table, hash, key);
     if (!e) return false;
     if (entry_has_expiry(e)) d->expires--;
+    field_index_remove(&d->timed, e);
     entry_release_value(e, d->graveyard);
     mem_free(e);
     return true;
@@ -165,6 +173,7 @@ struct entry *db_move(struct db *d, struct span key, struct db *to, struct span 
     struct entry *e = htable_remove(&d->table, db_hash(d, key), key);
     assert(e);
     if (entry_has_expiry(e)) d->expires--;
+    field_index_remove(&d->timed, e);
     struct entry_plan plan = entry_plan_of(e);
     plan.key = to_key;
     struct entry *fresh = entry_build(&plan);
@@ -180,12 +189,20 @@ void db_swap(struct db *a, struct db *b)
     const struct db old = *a;
     a->table = b->table;
     a->expires = b->expires;
+    a->timed = b->timed;
     b->table = old.table;
     b->expires = old.expires;
+    b->timed = old.timed;
 }
 
+void db_settle_fields(struct db *d, struct entry *e) { field_index_settle(&d->timed, e); }
+uint64_t db_timed_hashes(const struct db *d) { return d->timed.count; }
+struct entry *db_due_hash(const struct db *d, int64_t now_ms) { return field_index_due(&d->timed, now_ms); }
+
+void db_put_off(struct db *d, struct entry *e, int64_t until_ms) { field_index_put_off(&d->timed, e, until_ms); }
+
 struct tally {
-    uint64_t items, marked;
+    uint64_t items, marked, timed;
 };
 
 static void check_item(void *context, void *item, bool marked)
@@ -194,17 +211,20 @@ static void check_item(void *context, void *item, bool marked)
     const struct entry *e = item;
     tally->items++;
     tally->marked += marked;
+    tally->timed += field_index_has(e);
     assert(marked == entry_has_expiry(e));
     entry_check(e);
 }
 
 void db_check(const struct db *d)
 {
-    struct tally tally = {0, 0};
+    struct tally tally = {0};
     uint64_t at = 0;
     do at = htable_scan(&d->table, at, false, check_item, &tally);
     while (at);
     assert(tally.items == d->table.count);
     assert(tally.marked == d->expires);
+    assert(tally.timed == d->timed.count);
+    field_index_check(&d->timed);
     htable_check(&d->table);
 }

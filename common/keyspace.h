@@ -123,6 +123,16 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key);
  * overwritten. Collections and long strings are not copied. @key exists and is not @to_key in the same database. */
 struct entry *db_move(struct db *d, struct span key, struct db *to, struct span to_key);
 
+/* Hashes with fields that expire are found by the time when the first of them does: db_settle_fields() after any change of
+ * such times, or of fields that have them, in a hash that is in the database. What else happens to an entry is kept
+ * track of here. */
+void db_settle_fields(struct db *d, struct entry *e);
+uint64_t db_timed_hashes(const struct db *d); /* hashes that have fields with an expiry time */
+/* The hash that is due first, if it is before @now_ms; NULL: none is. */
+struct entry *db_due_hash(const struct db *d, int64_t now_ms);
+/* Let other hashes go first until @until_ms; the next db_settle_fields() ends that. */
+void db_put_off(struct db *d, struct entry *e, int64_t until_ms);
+
 /* Exchange the data of two databases made with the same hash key; each keeps its number. O(1). */
 void db_swap(struct db *a, struct db *b);
 

@@ -6,7 +6,7 @@
 
 #include "common/rdb_format.h"
 #include "common/rdb_write.h"
-#include "common/types/hash.h"
+#include "common/types/hash_expiry.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
 #include "common/types/stream.h"
@@ -138,8 +138,34 @@ static void put_pair(void *context, struct span field, struct span value)
     put_string(context, value);
 }
 
+/* The earliest expiry time, then each field behind the time that it has beyond that and one; 0 if it stays. */
+struct timed_walk {
+    struct buf *out;
+    int64_t first;
+};
+
+static void put_timed_field(void *context, struct span field, struct span value, int64_t expiry)
+{
+    const struct timed_walk *w = context;
+    put_len(w->out, expiry == FIELD_STAYS ? 0 : (uint64_t)(expiry - w->first) + 1);
+    put_string(w->out, field);
+    put_string(w->out, value);
+}
+
+static void put_timed_hash(struct buf *out, const struct hash *h)
+{
+    struct timed_walk w = {out, hash_first_expiry(h)};
+    put_u64le(out, (uint64_t)w.first);
+    put_len(out, hash_size(h));
+    hash_each_timed(h, put_timed_field, &w);
+}
+
 static void put_hash(struct buf *out, const struct hash *h)
 {
+    if (hash_timed_fields(h)) {
+        put_timed_hash(out, h);
+        return;
+    }
     const struct span packed = hash_listpack(h);
     if (packed.n) {
         put_raw(out, packed);
@@ -168,13 +194,19 @@ static void put_zset(struct buf *out, const struct zset *z)
     }
 }
 
+static enum rdb_kind kind_of_hash(const struct hash *h)
+{
+    if (hash_timed_fields(h)) return RDB_HASH_TIMED;
+    return hash_listpack(h).n ? RDB_HASH_LISTPACK : RDB_HASH;
+}
+
 static enum rdb_kind kind_of(const struct entry *e)
 {
     switch (entry_type(e)) {
     case TYPE_STRING: return RDB_STRING;
     case TYPE_LIST: return RDB_LIST_QUICKLIST_2;
     case TYPE_SET: return set_intset(entry_object(e)).n ? RDB_SET_INTSET : RDB_SET;
-    case TYPE_HASH: return hash_listpack(entry_object(e)).n ? RDB_HASH_LISTPACK : RDB_HASH;
+    case TYPE_HASH: return kind_of_hash(entry_object(e));
     case TYPE_ZSET: return zset_listpack(entry_object(e)).n ? RDB_ZSET_LISTPACK : RDB_ZSET_2;
     case TYPE_STREAM: return RDB_STREAM_LISTPACKS_2;
     case TYPE_COUNT: break;

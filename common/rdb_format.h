@@ -41,6 +41,9 @@ enum rdb_kind {
     RDB_STREAM_LISTPACKS_2 = 19,
     RDB_SET_LISTPACK = 20,
     RDB_STREAM_LISTPACKS_3 = 21,
+    /* Redis 7.4: hashes with fields that expire. */
+    RDB_HASH_TIMED = 24,
+    RDB_HASH_LISTPACK_TIMED = 25,
 };
 
 /* Nodes of a QUICKLIST_2. */

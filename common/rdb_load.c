@@ -8,7 +8,7 @@
 #include "common/rdb_legacy.h"
 #include "common/rdb_read.h"
 #include "common/rdb_stream.h"
-#include "common/types/hash.h"
+#include "common/types/hash_expiry.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
 #include "common/types/zset.h"
@@ -187,6 +187,51 @@ static enum err load_pairs_listpack(struct load *l)
     return damaged(l, "sorted set: a member twice, out of order, or a score that is no number");
 }
 
+static enum err add_timed_field(struct load *l, struct span field, struct span value, uint64_t expiry)
+{
+    if (expiry > FIELD_EXPIRY_MAX) return rdb_fail(&l->in, ERR_CORRUPT, "a field expires beyond all times");
+    const int64_t when = expiry ? (int64_t)expiry : FIELD_STAYS;
+    return hash_set_timed(l->value.hash, field, value, when, l->to->limits) ? ERR_OK : twice(l);
+}
+
+/* The earliest time, then the number of fields, then each behind its time. */
+static enum err load_timed_hash(struct load *l)
+{
+    uint64_t first, n, after;
+    TRY(rdb_read_u64le(&l->in, &first));
+    TRY(rdb_read_count(&l->in, &n));
+    for (; n > 0; n--) {
+        TRY(rdb_read_number(&l->in, &after));
+        TRY(rdb_read_string(&l->in, &l->pair));
+        TRY(rdb_read_string(&l->in, &l->string));
+        const bool sane = after <= FIELD_EXPIRY_MAX && first <= FIELD_EXPIRY_MAX; /* their sum does not overflow */
+        const uint64_t expiry = after == 0 ? 0 : sane ? first + after - 1 : UINT64_MAX;
+        TRY(add_timed_field(l, buf_span(&l->pair), buf_span(&l->string), expiry));
+    }
+    return ERR_OK;
+}
+
+/* The earliest time, then a listpack of field, value, time (0: none). */
+static enum err load_timed_listpack(struct load *l)
+{
+    char texts[2][NUM_I64_MAX_TEXT];
+    uint64_t first;
+    TRY(rdb_read_u64le(&l->in, &first));
+    TRY(read_listpack(l));
+    const lp_t *lp = (const lp_t *)l->string.p;
+    if (lp_count(lp) % 3) return rdb_fail(&l->in, ERR_CORRUPT, "a field without a value or a time");
+    for (const lp_t *at = lp_first(lp); at; at = lp_next(lp, at)) {
+        int64_t expiry;
+        const struct span field = lp_get(at, texts[0]);
+        at = lp_next(lp, at);
+        const struct span value = lp_get(at, texts[1]);
+        at = lp_next(lp, at);
+        if (!lp_get_int(at, &expiry)) return rdb_fail(&l->in, ERR_CORRUPT, "an expiry time that is no number");
+        TRY(add_timed_field(l, field, value, (uint64_t)expiry));
+    }
+    return ERR_OK;
+}
+
 /* Redis's name of a module stands in 54 bits of its number, six for each letter. */
 static enum err refuse_module(struct load *l, uint64_t id)
 {
@@ -225,6 +270,8 @@ static bool type_of_kind(unsigned kind, enum type *type)
         [RDB_HASH_ZIPMAP] = TYPE_HASH + 1,
         [RDB_HASH_ZIPLIST] = TYPE_HASH + 1,
         [RDB_HASH_LISTPACK] = TYPE_HASH + 1,
+        [RDB_HASH_TIMED] = TYPE_HASH + 1,
+        [RDB_HASH_LISTPACK_TIMED] = TYPE_HASH + 1,
         [RDB_STREAM_LISTPACKS] = TYPE_STREAM + 1,
         [RDB_STREAM_LISTPACKS_2] = TYPE_STREAM + 1,
         [RDB_STREAM_LISTPACKS_3] = TYPE_STREAM + 1,
@@ -250,6 +297,8 @@ static enum err load_collection(struct load *l, unsigned kind)
     case RDB_LIST_QUICKLIST_2: return load_quicklist(l, true);
     case RDB_SET_INTSET: return load_intset(l);
     case RDB_SET_LISTPACK: return load_set_listpack(l);
+    case RDB_HASH_TIMED: return load_timed_hash(l);
+    case RDB_HASH_LISTPACK_TIMED: return load_timed_listpack(l);
     case RDB_STREAM_LISTPACKS: return rdb_read_stream(&l->in, &l->string, 1, l->value.stream);
     case RDB_STREAM_LISTPACKS_2: return rdb_read_stream(&l->in, &l->string, 2, l->value.stream);
     case RDB_STREAM_LISTPACKS_3: return rdb_read_stream(&l->in, &l->string, 3, l->value.stream);

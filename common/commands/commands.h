@@ -9,6 +9,8 @@ extern const struct command generic_commands[];
 extern const struct command list_commands[];
 extern const struct command set_commands[];
 extern const struct command hash_commands[];
+extern const struct command hash_expiry_commands[];
+extern const struct command hash_together_commands[];
 extern const struct command zset_commands[];
 extern const struct command memory_commands[];
 extern const struct command stream_commands[];

@@ -3,32 +3,25 @@
 
 #include "common/commands/collection_scan.h"
 #include "common/commands/commands.h"
+#include "common/commands/hash_fields.h"
 #include "common/commands/sampling.h"
 #include "common/mem.h"
-#include "common/types/hash.h"
 #include "common/types/set.h"
 
-static struct hash *new_hash(struct call *c, struct span key)
-{
-    struct hash *h = hash_new(call_hash_key(c));
-    call_put(c, key, &(struct value){.type = TYPE_HASH, .hash = h}, NO_EXPIRY);
-    return h;
-}
-
-/* Put the pairs from argv[2] on; false if the key is no hash or the last value is missing, which was replied. */
+/* Set the pairs from argv[2] on; false if the key is no hash or the last value is missing, which was replied. */
 static bool set_pairs(struct call *c, uint64_t *added)
 {
-    const struct span key = c->argv[1];
     struct entry *e;
     if (c->argc % 2) {
         reply_error(c->reply, "ERR wrong number of arguments for '%s' command", c->command->name);
         return false;
     }
-    if (!call_find(c, key, TYPE_HASH, FOR_WRITE, &e)) return false;
-    struct hash *h = e ? entry_object(e) : new_hash(c, key);
+    const size_t pairs = c->argc / 2 - 1;
+    if (!hash_fields_write(c, ARGUMENTS(2, pairs, 2), &e)) return false;
+    struct hash *h = hash_fields_make(c, &e);
     *added = 0;
     for (size_t i = 2; i < c->argc; i += 2) *added += hash_set(h, c->argv[i], c->argv[i + 1], call_limits(c));
-    call_changed(c, EVENT_HASH, "hset", key, c->argc / 2 - 1);
+    hash_fields_changed(c, "hset", e, pairs);
     return true;
 }
 
@@ -46,31 +39,25 @@ static void hmset(struct call *c)
 
 static void hsetnx(struct call *c)
 {
-    const struct span key = c->argv[1];
     char scratch[NUM_I64_MAX_TEXT];
     struct entry *e;
     struct span old;
-    if (!call_find(c, key, TYPE_HASH, FOR_WRITE, &e)) return;
+    if (!hash_fields_write(c, ARGUMENTS(2, 1, 1), &e)) return;
     const bool there = e && hash_get(entry_object(e), c->argv[2], &old, scratch);
     if (!there) {
-        struct hash *h = e ? entry_object(e) : new_hash(c, key);
-        (void)hash_set(h, c->argv[2], c->argv[3], call_limits(c));
-        call_changed(c, EVENT_HASH, "hset", key, 1);
+        (void)hash_set(hash_fields_make(c, &e), c->argv[2], c->argv[3], call_limits(c));
+        hash_fields_changed(c, "hset", e, 1);
     }
     reply_int(c->reply, !there);
 }
 
 static void hdel(struct call *c)
 {
-    const struct span key = c->argv[1];
     struct entry *e;
-    if (!call_find(c, key, TYPE_HASH, FOR_WRITE, &e)) return;
+    if (!hash_fields_write(c, ARGUMENTS(2, c->argc - 2, 1), &e)) return;
     uint64_t removed = 0;
     for (size_t i = 2; e && i < c->argc; i++) removed += hash_remove(entry_object(e), c->argv[i]);
-    if (removed) {
-        call_changed(c, EVENT_HASH, "hdel", key, removed);
-        (void)call_remove_if_empty(c, key, e);
-    }
+    if (removed) hash_fields_changed(c, "hdel", e, removed);
     reply_int(c->reply, (int64_t)removed);
 }
 
@@ -80,20 +67,20 @@ static void reply_field(struct call *c, const struct entry *e, struct span field
 {
     char scratch[NUM_I64_MAX_TEXT];
     struct span value;
-    if (e && hash_get(entry_object(e), field, &value, scratch)) reply_bulk(c->reply, value);
+    if (hash_fields_get(c, e, field, &value, scratch)) reply_bulk(c->reply, value);
     else reply_null(c->reply);
 }
 
 static void hget(struct call *c)
 {
     struct entry *e;
-    if (call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) reply_field(c, e, c->argv[2]);
+    if (hash_fields_read(c, &e)) reply_field(c, e, c->argv[2]);
 }
 
 static void hmget(struct call *c)
 {
     struct entry *e;
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
+    if (!hash_fields_read(c, &e)) return;
     reply_array(c->reply, c->argc - 2);
     for (size_t i = 2; i < c->argc; i++) reply_field(c, e, c->argv[i]);
 }
@@ -104,8 +91,8 @@ static bool field_length(struct call *c, int64_t *length)
     char scratch[NUM_I64_MAX_TEXT];
     struct entry *e;
     struct span value;
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return false;
-    *length = e && hash_get(entry_object(e), c->argv[2], &value, scratch) ? (int64_t)value.n : -1;
+    if (!hash_fields_read(c, &e)) return false;
+    *length = hash_fields_get(c, e, c->argv[2], &value, scratch) ? (int64_t)value.n : -1;
     return true;
 }
 
@@ -121,10 +108,11 @@ static void hstrlen(struct call *c)
     if (field_length(c, &length)) reply_int(c->reply, length >= 0 ? length : 0);
 }
 
+/* Dead fields that are yet to be deleted count, as in Redis. */
 static void hlen(struct call *c)
 {
     struct entry *e;
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
+    if (!hash_fields_read(c, &e)) return;
     reply_int(c->reply, e ? (int64_t)hash_size(entry_object(e)) : 0);
 }
 
@@ -149,9 +137,9 @@ static void reply_both(void *context, struct span field, struct span value)
 static void reply_all(struct call *c, void (*head)(struct reply *r, size_t n), hash_visit *visit)
 {
     struct entry *e;
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
-    head(c->reply, e ? hash_size(entry_object(e)) : 0);
-    if (e) hash_each(entry_object(e), visit, c->reply);
+    if (!hash_fields_read(c, &e)) return;
+    head(c->reply, e ? hash_live(entry_object(e), call_fields_now(c)) : 0);
+    if (e) hash_each_live(entry_object(e), call_fields_now(c), visit, c->reply);
 }
 
 static void hgetall(struct call *c) { reply_all(c, reply_map, reply_both); }
@@ -160,15 +148,24 @@ static void hvals(struct call *c) { reply_all(c, reply_array, reply_value_only);
 
 /* --- Counting -------------------------------------------------------------------------------------------------- */
 
+/* Store a sum in a field, which keeps its expiry time. */
+static void put_sum(struct call *c, struct entry *e, const char *event, struct span sum)
+{
+    struct hash *h = hash_fields_make(c, &e);
+    int64_t expiry;
+    (void)hash_expiry(h, c->argv[2], &expiry);
+    (void)hash_set_timed(h, c->argv[2], sum, expiry, call_limits(c));
+    hash_fields_changed(c, event, e, 1);
+}
+
 static void hincrby(struct call *c)
 {
-    const struct span key = c->argv[1], field = c->argv[2];
     char text[NUM_I64_MAX_TEXT];
     struct entry *e;
     struct span old;
     int64_t by, v = 0;
-    if (!call_int(c, c->argv[3], &by) || !call_find(c, key, TYPE_HASH, FOR_WRITE, &e)) return;
-    if (e && hash_get(entry_object(e), field, &old, text) && !num_parse_i64(old, &v)) {
+    if (!call_int(c, c->argv[3], &by) || !hash_fields_write(c, ARGUMENTS(2, 1, 1), &e)) return;
+    if (e && hash_get(entry_object(e), c->argv[2], &old, text) && !num_parse_i64(old, &v)) {
         reply_error(c->reply, "ERR hash value is not an integer");
         return;
     }
@@ -176,9 +173,7 @@ static void hincrby(struct call *c)
         reply_error(c->reply, "ERR increment or decrement would overflow");
         return;
     }
-    struct hash *h = e ? entry_object(e) : new_hash(c, key);
-    (void)hash_set(h, field, span_of(text, num_format_i64(text, v)), call_limits(c));
-    call_changed(c, EVENT_HASH, "hincrby", key, 1);
+    put_sum(c, e, "hincrby", span_of(text, num_format_i64(text, v)));
     reply_int(c->reply, v);
 }
 
@@ -196,7 +191,7 @@ static bool float_operands(struct call *c, struct entry **e, long double *v, lon
         reply_error(c->reply, "ERR value is NaN or Infinity");
         return false;
     }
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_WRITE, e)) return false;
+    if (!hash_fields_write(c, ARGUMENTS(2, 1, 1), e)) return false;
     if (*e && hash_get(entry_object(*e), c->argv[2], &old, scratch) && !num_parse_long_double(old, v)) {
         reply_error(c->reply, "ERR hash value is not a float");
         return false;
@@ -204,9 +199,20 @@ static bool float_operands(struct call *c, struct entry **e, long double *v, lon
     return true;
 }
 
-static void hincrbyfloat(struct call *c)
+/* Another machine may round otherwise: the log says the sum, and the expiry time that setting it clears. */
+static void log_sum(struct call *c, const struct entry *e, struct span sum)
 {
     const struct span key = c->argv[1], field = c->argv[2];
+    char text[NUM_I64_MAX_TEXT];
+    int64_t expiry = FIELD_STAYS;
+    CALL_EFFECT(c, SPAN("HSET"), key, field, sum);
+    if (!e || !hash_expiry(entry_object(e), field, &expiry) || expiry == FIELD_STAYS) return;
+    CALL_EFFECT(c, SPAN("HPEXPIREAT"), key, span_of(text, num_format_i64(text, expiry)), SPAN("FIELDS"), SPAN("1"),
+                field);
+}
+
+static void hincrbyfloat(struct call *c)
+{
     char text[NUM_LONG_DOUBLE_MAX_TEXT];
     struct entry *e;
     long double v, by;
@@ -217,11 +223,8 @@ static void hincrbyfloat(struct call *c)
         return;
     }
     const struct span sum = span_of(text, num_format_long_double(text, v));
-    struct hash *h = e ? entry_object(e) : new_hash(c, key);
-    (void)hash_set(h, field, sum, call_limits(c));
-    call_changed(c, EVENT_HASH, "hincrbyfloat", key, 1);
-    /* Another machine may round otherwise: the log says the sum. */
-    CALL_EFFECT(c, SPAN("HSET"), key, field, sum);
+    log_sum(c, e, sum);
+    put_sum(c, e, "hincrbyfloat", sum);
     reply_bulk(c->reply, sum);
 }
 
@@ -251,7 +254,7 @@ static void reply_pairs_head(const struct draw *d, uint64_t n)
 static void draw_one(struct draw *d, const struct hash *h)
 {
     d->field.len = d->value.len = 0;
-    hash_random(h, call_random, d->call, &d->field, d->with_values ? &d->value : NULL);
+    hash_random_live(h, call_fields_now(d->call), call_random, d->call, &d->field, d->with_values ? &d->value : NULL);
 }
 
 static void reply_sampled(void *context, struct span field, struct span value)
@@ -274,7 +277,7 @@ static void draw_different(struct draw *d, const struct hash *h, uint64_t count)
 
 static void draw_some(struct draw *d, const struct hash *h, int64_t count)
 {
-    const uint64_t size = h ? hash_size(h) : 0;
+    const uint64_t size = h ? hash_live(h, call_fields_now(d->call)) : 0;
     if (size == 0 || count == 0) {
         reply_array(d->call->reply, 0);
     } else if (count < 0) {
@@ -287,7 +290,7 @@ static void draw_some(struct draw *d, const struct hash *h, int64_t count)
         const uint64_t n = (uint64_t)count < size ? (uint64_t)count : size;
         reply_pairs_head(d, n);
         d->sampler = (struct sampler){d->call, n, size};
-        if (sampling_walks(n, size)) hash_each(h, reply_sampled, d);
+        if (sampling_walks(n, size)) hash_each_live(h, call_fields_now(d->call), reply_sampled, d);
         else draw_different(d, h, n);
     }
 }
@@ -303,7 +306,7 @@ static void hrandfield_some(struct call *c)
         return;
     }
     if (d.with_values && !sampling_of_pairs(c, count)) return;
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
+    if (!hash_fields_read(c, &e)) return;
     if (e && !sampling_fits(c, count)) return;
     draw_some(&d, e ? entry_object(e) : NULL, count);
     buf_free(&d.field);
@@ -317,13 +320,13 @@ static void hrandfield(struct call *c)
         hrandfield_some(c);
         return;
     }
-    if (!call_find(c, c->argv[1], TYPE_HASH, FOR_READ, &e)) return;
-    if (!e) {
+    if (!hash_fields_read(c, &e)) return;
+    if (!e || hash_live(entry_object(e), call_fields_now(c)) == 0) {
         reply_null(c->reply);
         return;
     }
     struct buf field = {0};
-    hash_random(entry_object(e), call_random, c, &field, NULL);
+    hash_random_live(entry_object(e), call_fields_now(c), call_random, c, &field, NULL);
     reply_bulk(c->reply, buf_span(&field));
     buf_free(&field);
 }
@@ -339,7 +342,7 @@ static void hscan(struct call *c)
     struct scan_walk w;
     struct entry *e;
     if (!scan_begin(c, TYPE_HASH, &e, &w)) return;
-    do w.at = hash_scan(entry_object(e), w.at, scan_pair, &w);
+    do w.at = hash_scan_live(entry_object(e), w.at, call_fields_now(c), scan_pair, &w);
     while (scan_goes_on(&w));
     scan_end(c, &w, 2);
 }

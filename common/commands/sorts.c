@@ -12,7 +12,7 @@
 #include "common/call.h"
 #include "common/mem.h"
 #include "common/sort.h"
-#include "common/types/hash.h"
+#include "common/types/hash_expiry.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
 #include "common/types/zset.h"
@@ -192,7 +192,9 @@ static bool look_up(struct sorting *s, struct span pattern, struct span element,
     const struct entry *e = call_find_any(s->c, buf_span(&key), FOR_READ);
     buf_free(&key);
     if (!e || entry_type(e) != (arrow ? TYPE_HASH : TYPE_STRING)) return false;
-    if (arrow) return hash_get(entry_object(e), span_of(arrow + 2, (size_t)(end - arrow - 2)), value, scratch);
+    if (arrow)
+        return hash_get_live(entry_object(e), span_of(arrow + 2, (size_t)(end - arrow - 2)), call_fields_now(s->c),
+                             value, scratch);
     *value = entry_string(e, scratch);
     return true;
 }

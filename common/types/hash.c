@@ -1,57 +1,28 @@
-/* The body of a hash is a listpack (field, value, field, value ...) or a table of pairs, and the low bit of the
- * pointer to it says which. */
+/* A hash without regard to time; what its fields' expiry times add stands in hash_expiry.c, the layout in hash_impl.h. */
 #include "common/types/hash.h"
 
-#include <assert.h>
-
-#include "common/listpack.h"
-#include "common/mem.h"
-#include "common/types/member.h"
-
-enum { IN_TABLE = 1 };
-
-struct hash {
-    uintptr_t body; /* lp_t, or struct htable and IN_TABLE */
-    const uint8_t *hash_key;
-};
-
-static inline bool in_table(const struct hash *h) { return h->body & IN_TABLE; }
-static inline struct htable *table_of(const struct hash *h) { return (struct htable *)(h->body - IN_TABLE); }
-static inline lp_t *pack_of(const struct hash *h) { return (lp_t *)h->body; }
-
-static inline void put_pack(struct hash *h, lp_t *lp)
-{
-    h->body = (uintptr_t)lp;
-    assert(!in_table(h));
-}
+#include "common/types/hash_impl.h"
 
 /* --- The table's pairs ----------------------------------------------------------------------------------------- */
-
-struct pair {
-    struct span field, value;
-};
-
-static struct pair pair_of(const void *item)
-{
-    const unsigned char *at = item;
-    const size_t field = member_take_length(&at), value = member_take_length(&at);
-    return (struct pair){span_of(at, field), span_of(at + field, value)};
-}
 
 static struct span pair_field(const void *item) { return pair_of(item).field; }
 
 static const struct htable_kind pairs = {pair_field, mem_free};
 
-static void *pair_new(struct span field, struct span value)
+void *hash_pair_new(struct span field, struct span value, int64_t expiry)
 {
+    const bool timed = expiry != FIELD_STAYS;
     const size_t lengths = member_length_bytes(field.n) + member_length_bytes(value.n);
-    unsigned char *item = mem_alloc(lengths + field.n + value.n), *at = item;
+    unsigned char *item = mem_alloc(lengths + field.n + value.n + (timed ? sizeof expiry : 0)), *at = item;
     at += member_put_length(at, field.n);
     at += member_put_length(at, value.n);
     if (field.n) memcpy(at, field.p, field.n);
     if (value.n) memcpy(at + field.n, value.p, value.n);
+    if (timed) le_put(at + field.n + value.n, sizeof expiry, (uint64_t)expiry);
     return item;
 }
+
+static void *pair_new(struct span field, struct span value) { return hash_pair_new(field, value, FIELD_STAYS); }
 
 /* Give the pair in @slot another value: in place if the length is the same, as a counter's mostly is. */
 static void pair_change(struct htable_slot *slot, struct span value)
@@ -84,7 +55,7 @@ static void put_distinct(void *context, struct span field, struct span value)
     htable_insert(context, htable_hash(context, field), pair_new(field, value));
 }
 
-static struct htable *table_new(const uint8_t *hash_key, uint64_t expect)
+struct htable *hash_table_new(const uint8_t *hash_key, uint64_t expect)
 {
     struct htable *t = MEM_NEW(struct htable);
     htable_init(t, &pairs, hash_key);
@@ -92,7 +63,7 @@ static struct htable *table_new(const uint8_t *hash_key, uint64_t expect)
     return t;
 }
 
-static void table_free(struct htable *t)
+void hash_table_free(struct htable *t)
 {
     htable_free(t);
     mem_free(t);
@@ -111,29 +82,38 @@ struct hash *hash_new(const uint8_t *hash_key)
 void hash_free(struct hash *h)
 {
     if (!h) return;
-    if (in_table(h)) table_free(table_of(h));
+    if (in_table(h)) hash_table_free(table_of(h));
     else lp_free(pack_of(h));
+    if (is_timed(h)) mem_free(times_of(h));
     mem_free(h);
 }
 
 struct hash *hash_dup(const struct hash *h)
 {
+    if (is_timed(h)) return hash_times_dup(h);
     struct hash *copy = MEM_NEW(struct hash);
     copy->hash_key = h->hash_key;
     if (in_table(h)) {
-        struct htable *t = table_new(h->hash_key, hash_size(h));
+        struct htable *t = hash_table_new(h->hash_key, hash_size(h));
         hash_each(h, put_distinct, t);
-        copy->body = (uintptr_t)t | IN_TABLE;
+        put_table(copy, t);
     } else {
         put_pack(copy, lp_dup(pack_of(h)));
     }
     return copy;
 }
 
-uint64_t hash_size(const struct hash *h) { return in_table(h) ? table_of(h)->count : lp_count(pack_of(h)) / 2; }
+uint64_t hash_size(const struct hash *h)
+{
+    return in_table(h) ? table_of(h)->count : lp_count(pack_of(h)) / pack_stride(h);
+}
 
-/* The element of @field in the listpack, or NULL; its value is the next element. */
-static const lp_t *pack_find(const lp_t *lp, struct span field) { return lp_find(lp, lp_first(lp), field, 1); }
+/* Its value is the next element. */
+const lp_t *hash_pack_find(const struct hash *h, struct span field)
+{
+    const lp_t *lp = pack_of(h);
+    return lp_find(lp, lp_first(lp), field, pack_stride(h) - 1);
+}
 
 bool hash_get(const struct hash *h, struct span field, struct span *value, char *scratch)
 {
@@ -142,7 +122,7 @@ bool hash_get(const struct hash *h, struct span field, struct span *value, char 
         if (item) *value = pair_of(item).value;
         return item != NULL;
     }
-    const lp_t *at = pack_find(pack_of(h), field);
+    const lp_t *at = hash_pack_find(h, field);
     if (at) *value = lp_get(lp_next(pack_of(h), at), scratch);
     return at != NULL;
 }
@@ -150,33 +130,38 @@ bool hash_get(const struct hash *h, struct span field, struct span *value, char 
 /* A table never turns into a listpack again. */
 static void to_table(struct hash *h)
 {
-    struct htable *t = table_new(h->hash_key, hash_size(h) + 1);
+    struct htable *t = hash_table_new(h->hash_key, hash_size(h) + 1);
     hash_each(h, put_distinct, t);
     lp_free(pack_of(h));
-    h->body = (uintptr_t)t | IN_TABLE;
+    put_table(h, t);
 }
 
-/* Room for one more element of either kind without going over what a listpack may hold. */
-static bool pack_fits(const lp_t *lp, struct span field, struct span value)
+bool hash_pack_fits(const struct hash *h, bool known, struct span field, struct span value,
+                    const struct encoding_limits *limits)
 {
-    return lp_fits(lp, field) && lp_fits(lp, value) && lp_bytes(lp) + field.n + value.n + 20 <= LP_MAX_BYTES;
+    enum { OVERHEAD_MAX = 40 }; /* of three elements */
+    const lp_t *lp = pack_of(h);
+    const size_t longest = limits->hash_max_listpack_value;
+    if (field.n > longest || value.n > longest) return false;
+    if (!known && hash_size(h) >= limits->hash_max_listpack_entries) return false;
+    return lp_fits(lp, field) && lp_fits(lp, value) &&
+           lp_bytes(lp) + field.n + value.n + OVERHEAD_MAX <= LP_MAX_BYTES;
 }
 
 bool hash_set(struct hash *h, struct span field, struct span value, const struct encoding_limits *limits)
 {
+    if (is_timed(h)) return hash_set_timed(h, field, value, FIELD_STAYS, limits);
     if (!in_table(h)) {
         lp_t *lp = pack_of(h);
-        const size_t longest = limits->hash_max_listpack_value;
-        const lp_t *at = pack_find(lp, field);
-        const bool room = at || lp_count(lp) / 2 < limits->hash_max_listpack_entries;
-        if (room && field.n <= longest && value.n <= longest && pack_fits(lp, field, value)) {
+        const lp_t *at = hash_pack_find(h, field);
+        if (hash_pack_fits(h, at, field, value, limits)) {
             if (at) {
                 at = lp_next(lp, at);
                 put_pack(h, lp_replace(lp, &at, value));
-            } else {
-                put_pack(h, lp_append(lp_append(lp, field), value));
+                return false;
             }
-            return !at;
+            put_pack(h, lp_append(lp_append(lp, field), value));
+            return true;
         }
         to_table(h);
     }
@@ -185,12 +170,13 @@ bool hash_set(struct hash *h, struct span field, struct span value, const struct
 
 bool hash_remove(struct hash *h, struct span field)
 {
+    if (is_timed(h)) return hash_times_remove(h, field);
     if (in_table(h)) {
         void *item = htable_remove(table_of(h), htable_hash(table_of(h), field), field);
         mem_free(item);
         return item != NULL;
     }
-    const lp_t *at = pack_find(pack_of(h), field);
+    const lp_t *at = hash_pack_find(h, field);
     const bool found = at != NULL;
     if (found) put_pack(h, lp_delete(pack_of(h), &at, 2));
     return found;
@@ -220,6 +206,7 @@ uint64_t hash_scan(const struct hash *h, uint64_t from, hash_visit *visit, void 
         const struct span field = lp_get(at, field_text);
         at = lp_next(lp, at);
         visit(context, field, lp_get(at, value_text));
+        if (is_timed(h)) at = lp_next(lp, at);
     }
     return 0;
 }
@@ -250,7 +237,7 @@ void hash_random(const struct hash *h, uint64_t (*random)(void *context), void *
         return;
     }
     const uint64_t index = (uint64_t)((unsigned __int128)random(context) * size >> 64);
-    const lp_t *lp = pack_of(h), *at = lp_seek(lp, (int64_t)(2 * index));
+    const lp_t *lp = pack_of(h), *at = lp_seek(lp, (int64_t)(pack_stride(h) * index));
     char scratch[NUM_I64_MAX_TEXT];
     buf_add_span(field, lp_get(at, scratch));
     if (value) buf_add_span(value, lp_get(lp_next(lp, at), scratch));
@@ -258,33 +245,39 @@ void hash_random(const struct hash *h, uint64_t (*random)(void *context), void *
 
 /* --- Looking in ------------------------------------------------------------------------------------------------ */
 
-const char *hash_encoding(const struct hash *h) { return in_table(h) ? "hashtable" : "listpack"; }
+const char *hash_encoding(const struct hash *h)
+{
+    if (in_table(h)) return "hashtable";
+    return is_timed(h) ? "listpackex" : "listpack";
+}
 
 size_t hash_bytes(const struct hash *h)
 {
-    if (!in_table(h)) return mem_size(h) + mem_size(pack_of(h));
-    return mem_size(h) + mem_size(table_of(h)) + member_table_bytes(table_of(h));
+    const size_t own = mem_size(h) + (is_timed(h) ? mem_size(times_of(h)) : 0);
+    if (!in_table(h)) return own + mem_size(pack_of(h));
+    return own + mem_size(table_of(h)) + member_table_bytes(table_of(h));
 }
 
 void hash_check(const struct hash *h)
 {
+    if (is_timed(h)) hash_times_check(h);
     if (in_table(h)) {
         htable_check(table_of(h));
         return;
     }
     const lp_t *lp = pack_of(h);
-    assert(lp_valid(lp, lp_bytes(lp)) && lp_count(lp) % 2 == 0);
+    assert(lp_valid(lp, lp_bytes(lp)) && lp_count(lp) % pack_stride(h) == 0);
     for (const lp_t *at = lp_first(lp); at;) {
         char scratch[NUM_I64_MAX_TEXT];
         const struct span field = lp_get(at, scratch);
-        at = lp_next(lp, lp_next(lp, at));
-        assert(!lp_find(lp, at, field, 1));
+        for (unsigned i = 0; i < pack_stride(h); i++) at = lp_next(lp, at);
+        assert(!lp_find(lp, at, field, pack_stride(h) - 1));
     }
 }
 
 struct span hash_listpack(const struct hash *h)
 {
-    return in_table(h) ? span_of(NULL, 0) : span_of(pack_of(h), lp_bytes(pack_of(h)));
+    return in_table(h) || is_timed(h) ? span_of(NULL, 0) : span_of(pack_of(h), lp_bytes(pack_of(h)));
 }
 
 /* Put a pair of a listpack from outside into a table; remember if its field was there. */
@@ -305,18 +298,18 @@ bool hash_of_listpack(void *listpack, const uint8_t *hash_key, const struct enco
     put_pack(made, listpack);
     made->hash_key = hash_key;
     /* A table shows duplicates in linear time, however large the stranger's listpack is. */
-    struct gather g = {table_new(hash_key, hash_size(made)), false};
+    struct gather g = {hash_table_new(hash_key, hash_size(made)), false};
     hash_each(made, gather_pair, &g);
     if (g.twice) {
-        table_free(g.table);
+        hash_table_free(g.table);
         hash_free(made);
         return false;
     }
     if (hash_size(made) > limits->hash_max_listpack_entries) {
         lp_free(listpack);
-        made->body = (uintptr_t)g.table | IN_TABLE;
+        put_table(made, g.table);
     } else {
-        table_free(g.table);
+        hash_table_free(g.table);
     }
     *h = made;
     return true;

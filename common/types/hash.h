@@ -31,7 +31,7 @@ void hash_each(const struct hash *h, hash_visit *visit, void *context);
 void hash_random(const struct hash *h, uint64_t (*random)(void *context), void *context, struct buf *field,
                  struct buf *value);
 
-const char *hash_encoding(const struct hash *h); /* "listpack", "hashtable" */
+const char *hash_encoding(const struct hash *h); /* "listpack", "listpackex", "hashtable" */
 size_t hash_bytes(const struct hash *h);
 void hash_check(const struct hash *h);
 

@@ -293,6 +293,7 @@ static const struct {
     {"src", put_key},
     {"dst", put_key},
     {"numkeys", put_numkeys},
+    {"numfields", put_numkeys},
     {"seconds", put_seconds},
     {"milliseconds", put_milliseconds},
     {"unix-time-seconds", put_unix_seconds},
@@ -424,7 +425,8 @@ static void make_once(struct randcmd *r, const char *at, const char *end)
 
 static uint64_t repetitions(struct randcmd *r, struct span word)
 {
-    const bool counted = span_eq(word, SPAN("key")) || span_eq(word, SPAN("weight"));
+    const bool counted = span_eq(word, SPAN("key")) || span_eq(word, SPAN("weight")) ||
+                         span_eq(word, SPAN("field")) || span_eq(word, SPAN("{field value}"));
     if (strncmp(r->command->name, "xread", 5) == 0) return 1; /* as many IDs as keys */
     if (counted && r->numkeys && !one_in(r, 40)) return r->numkeys;
     return one_in(r, 50) ? 150 : 1 + below(r, 3);

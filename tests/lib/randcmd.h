@@ -24,7 +24,7 @@ struct randcmd {
     struct buf syntax, bytes;
     size_t ends[RANDCMD_MAX_ARGS]; /* of each argument, in `bytes` */
     size_t argc;
-    uint64_t numkeys; /* the number that was given before the keys; 0: none was */
+    uint64_t numkeys; /* the number that was given before the keys or fields; 0: none was */
     struct span argv[RANDCMD_MAX_ARGS];
     struct buf raw;
 };

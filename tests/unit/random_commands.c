@@ -78,9 +78,12 @@ static void on_set(struct fixture *f, struct rand *r, unsigned k)
 static void on_hash(struct fixture *f, struct rand *r, unsigned k)
 {
     char a[TEXT_ROOM], b[TEXT_ROOM];
-    switch (rand_below(r, 4)) {
+    switch (rand_below(r, 5)) {
     case 0:
     case 1: (void)fixture_do(f, "HSET h%u %s %s", k, element(r, a), element(r, b)); break;
+    case 3:
+        (void)fixture_do(f, "HPEXPIRE h%u %u FIELDS 1 %s", k, (unsigned)rand_below(r, 5000), element(r, a));
+        break;
     case 2: (void)fixture_do(f, "HDEL h%u %s", k, element(r, a)); break;
     default: (void)fixture_do(f, "HINCRBY h%u n%u 7", k, (unsigned)rand_below(r, 300)); break;
     }

@@ -241,6 +241,7 @@ static void run(uint64_t seed, unsigned commands, unsigned compare_every, bool s
     cr_expect_gt(p.effects_seen, commands / 20, "the commands did next to nothing");
     cr_expect_gt(engine_stats(p.primary)->expired_keys, commands / 2000, "hardly anything expired");
     if (coverage) coverage->evicted += engine_stats(p.primary)->evicted_keys;
+    cr_expect_gt(engine_stats(p.primary)->expired_fields, commands / 2000, "hardly any field of a hash expired");
     pair_free(&p);
 }
 
