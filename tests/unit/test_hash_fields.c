@@ -442,7 +442,7 @@ Test(hash_fields, dump_and_restore_carry_times)
         (void)fixture_do(&f, "DUMP h");
         const char *payload = strchr(f.reply.p, '\n') + 1;
         const size_t n = strtoul(f.reply.p + 1, NULL, 10);
-        const struct span argv[] = {SPAN("RESTORE"), SPAN("h"), SPAN("0"), span_of(payload, n), SPAN("REPLACE")};
+        struct span argv[] = {SPAN("RESTORE"), SPAN("h"), SPAN("0"), span_of(payload, n), SPAN("REPLACE")};
         struct buf raw = {0}, out = {0};
         struct reply reply = {.out = &out, .resp = 2};
         resp_encode(&raw, argv, 5);
