@@ -10,6 +10,7 @@ struct table_portrait {
     struct portrait base;
     struct watch watch;
     struct htable *table;
+    int64_t first_ms;  /* of a hash with fields that expire: what their times are counted from (rdb_write.h) */
     uint64_t left;     /* elements to be given */
     uint64_t granules; /* the hash is divided into so many equal ranges */
     uint64_t next;     /* those below were given */
@@ -37,7 +38,8 @@ static void give(struct table_portrait *t, uint64_t granule)
 {
     const struct portrait *p = &t->base;
     struct buf *out = piece_to(p->pieces, p->stream);
-    const uint64_t n = rdb_put_elements(out, p->type, p->object, begin_of(t, granule), begin_of(t, granule + 1));
+    const uint64_t n =
+        rdb_put_elements(out, p->type, p->object, t->first_ms, begin_of(t, granule), begin_of(t, granule + 1));
     assert(n <= t->left);
     t->left -= n;
 }
@@ -81,6 +83,7 @@ struct portrait *portrait_new_table(const struct entry *e, struct htable *table,
     t->table = table;
     t->granules = granules;
     t->left = table->count;
+    t->first_ms = rdb_put_first_time(&t->base.head, e);
     rdb_put_length(&t->base.head, t->left);
     assert(!table->watch);
     table->watch = &t->watch;

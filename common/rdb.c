@@ -267,8 +267,17 @@ void rdb_put_raw(struct buf *out, struct span s) { put_raw(out, s); }
 void rdb_put_string(struct buf *out, struct span s) { put_string(out, s); }
 void rdb_put_u64le(struct buf *out, uint64_t v) { put_u64le(out, v); }
 
+int64_t rdb_put_first_time(struct buf *out, const struct entry *e)
+{
+    if (entry_type(e) != TYPE_HASH || hash_timed_fields(entry_object(e)) == 0) return INT64_MAX;
+    const int64_t first = hash_next_expiry(entry_object(e)); /* the exact one would take a look at all fields */
+    put_u64le(out, (uint64_t)first);
+    return first;
+}
+
 struct elements {
     struct buf *out;
+    int64_t first_ms;
     uint64_t count;
 };
 
@@ -286,6 +295,13 @@ static void put_one_pair(void *context, struct span field, struct span value)
     put_pair(e->out, field, value);
 }
 
+static void put_one_timed(void *context, struct span field, struct span value, int64_t expiry)
+{
+    struct elements *e = context;
+    e->count++;
+    put_timed_field(&(struct timed_walk){e->out, e->first_ms}, field, value, expiry);
+}
+
 static void put_one_scored(void *context, struct span member, double score)
 {
     struct elements *e = context;
@@ -294,10 +310,12 @@ static void put_one_scored(void *context, struct span member, double score)
     put_double(e->out, score);
 }
 
-uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, uint64_t from, uint64_t to)
+uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, int64_t first_ms, uint64_t from,
+                          uint64_t to)
 {
-    struct elements e = {.out = out};
+    struct elements e = {.out = out, .first_ms = first_ms};
     if (type == TYPE_SET) set_scan_range(object, from, to, put_one_member, &e);
+    else if (type == TYPE_HASH && first_ms != INT64_MAX) hash_scan_range_timed(object, from, to, put_one_timed, &e);
     else if (type == TYPE_HASH) hash_scan_range(object, from, to, put_one_pair, &e);
     else zset_scan_range(object, from, to, put_one_scored, &e);
     return e.count;

@@ -115,10 +115,17 @@ static int64_t slot_expiry(const struct htable_slot *slot)
     return htable_slot_marked(slot) ? pair_expiry(htable_slot_item(slot)) : FIELD_STAYS;
 }
 
+/* Tell who watches the table of a change of a pair. */
+static void before_change(const struct hash *h, const void *item)
+{
+    htable_before_change(table_of(h), htable_hash(table_of(h), pair_of(item).field));
+}
+
 /* Put another value and time behind the name of a pair that is there. */
 static void replace_pair(struct hash *h, struct htable_slot *slot, struct span value, int64_t expiry)
 {
     void *old = htable_slot_item(slot);
+    before_change(h, old);
     const bool had = htable_slot_marked(slot);
     htable_slot_set(slot, hash_pair_new(pair_of(old).field, value, expiry));
     htable_slot_mark(slot, expiry != FIELD_STAYS);
@@ -131,6 +138,7 @@ static void replace_pair(struct hash *h, struct htable_slot *slot, struct span v
 static void move_time(struct hash *h, void *item, int64_t expiry)
 {
     const struct pair p = pair_of(item);
+    before_change(h, item);
     le_put((char *)item + (p.value.p + p.value.n - (const char *)item), sizeof expiry, (uint64_t)expiry);
     count_time(times_of(h), expiry);
     forget_time(times_of(h));
@@ -265,6 +273,11 @@ uint64_t hash_scan_timed(const struct hash *h, uint64_t from, hash_timed_visit *
         visit(context, field, value, is_timed(h) ? pack_expiry(at) : FIELD_STAYS);
     }
     return 0;
+}
+
+void hash_scan_range_timed(const struct hash *h, uint64_t from, uint64_t to, hash_timed_visit *visit, void *context)
+{
+    htable_scan_range(table_of(h), from, to, visit_item, &(struct walk){visit, context});
 }
 
 void hash_each_timed(const struct hash *h, hash_timed_visit *visit, void *context)

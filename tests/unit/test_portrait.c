@@ -122,6 +122,8 @@ static void start(struct shot *s, uint64_t seed)
     for (const char *t = types; *t; t++) fill(s, *t, (char[]){*t, 0});
     (void)fixture_do(&s->f, "PEXPIREAT h 99999999999999");
     (void)fixture_do(&s->f, "SET small 1");
+    for (unsigned i = 0; i < MEMBERS && seed % 2; i += 3)
+        (void)fixture_do(&s->f, "HPEXPIRE h %u FIELDS 1 member%u", 1 + i, i);
 }
 
 /* One change of a large collection: of one member, of many, or of its name. */
@@ -146,6 +148,12 @@ static void change(struct shot *s)
     case 6: (void)fixture_do(f, "SMOVE s s2 member%u", m); break;
     case 7: (void)fixture_do(f, "PEXPIREAT %s %u", key, 2000000000 + m); break;
     case 8: (void)fixture_do(f, "SET small %u", m); break;
+    case 9: (void)fixture_do(f, "HPEXPIRE h %u FIELDS 2 member%u member%u", 50 * n, m, m / 2); break;
+    case 10: (void)fixture_do(f, "HPERSIST h FIELDS 1 member%u", m); break;
+    case 11:
+        f->now_ms += n;
+        (void)engine_cycle(f->engine, f->now_ms, 50, &f->effects);
+        break;
     default: add(s, type, key, m, m); break;
     }
 }
