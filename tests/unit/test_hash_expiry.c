@@ -9,7 +9,7 @@
 enum { FIELDS = 300, ABSENT = -1 };
 
 static const uint8_t hash_key[HTABLE_KEY_BYTES] = {7, 4};
-static const struct encoding_limits limits = ENCODING_LIMITS_DEFAULT;
+static const struct encoding_limits limits = {.hash_max_listpack_entries = 128, .hash_max_listpack_value = 64};
 
 struct model {
     int value[FIELDS];

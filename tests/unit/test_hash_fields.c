@@ -428,14 +428,14 @@ Test(hash_fields, the_encoding_is_told_as_redis_tells_it)
     EXPECT("$8|listpack|", "OBJECT ENCODING h");
     EXPECT("*1|:1|", "HEXPIRE h 10 FIELDS 1 a");
     EXPECT("$10|listpackex|", "OBJECT ENCODING h");
-    fill_large("g", 200, 0, 100);
+    fill_large("g", 600, 0, 100);
     EXPECT("$9|hashtable|", "OBJECT ENCODING g");
 }
 
 Test(hash_fields, dump_and_restore_carry_times)
 {
     for (unsigned large = 0; large < 2; large++) {
-        fill_large("h", large ? 300 : 3, 1, 5000);
+        fill_large("h", large ? 600 : 3, 1, 5000);
         struct engine *before = fixture_replay(&f);
         const struct entry *e = db_find(engine_db(f.engine, 0), SPAN("h"));
         cr_assert(e);
