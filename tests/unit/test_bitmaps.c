@@ -152,3 +152,10 @@ Test(bitmaps, a_field_that_fails_still_makes_room_and_that_is_logged)
     EXPECT(":4|", "STRLEN k");
     EXPECT_LOG("BITFIELD k OVERFLOW FAIL INCRBY u2 30 4\n");
 }
+
+Test(bitmaps, an_offset_that_overflows_when_it_is_multiplied_is_out_of_range)
+{
+    EXPECT("-ERR bit offset is not an integer or out of range|", "BITFIELD k SET u8 #2305843009213693952 7");
+    EXPECT("-ERR bit offset is not an integer or out of range|", "BITFIELD k GET u16 #1152921504606846977");
+    EXPECT(":0|", "EXISTS k");
+}
