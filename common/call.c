@@ -156,9 +156,8 @@ void call_swap(struct call *c, unsigned a, unsigned b)
     struct engine *e = c->engine;
     if (e->traversal) traversal_before_swap(e->traversal, a, b);
     db_swap(e->data->dbs[a], e->data->dbs[b]);
-    if (!e->observer.flushed) return;
-    e->observer.flushed(e->observer.context, (int)a);
-    e->observer.flushed(e->observer.context, (int)b);
+    engine_flushed(e, (int)a);
+    engine_flushed(e, (int)b);
 }
 
 uint64_t call_flush(struct call *c, int db, bool lazy)
@@ -173,7 +172,7 @@ uint64_t call_flush(struct call *c, int db, bool lazy)
         if (lazy && db_size(e->data->dbs[i]) > 0) db_bury(e->data->dbs[i]);
         else db_clear(e->data->dbs[i]);
     }
-    if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
+    engine_flushed(e, db);
     return removed;
 }
 

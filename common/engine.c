@@ -62,6 +62,7 @@ void engine_free(struct engine *e)
     dataset_free(e->data);
     eviction_pool_free(e->pool);
     garbage_free(e->graveyard.first);
+    ready_free(e->ready);
     buf_free(&e->unread);
     mem_free(e);
 }
@@ -217,6 +218,6 @@ void engine_swap(struct engine *a, struct engine *b)
     eviction_pool_clear(a->pool);
     eviction_pool_clear(b->pool);
     a->expire = b->expire = (struct expire_cursor){0, 0};
-    if (a->observer.flushed) a->observer.flushed(a->observer.context, -1);
-    if (b->observer.flushed) b->observer.flushed(b->observer.context, -1);
+    engine_flushed(a, -1);
+    engine_flushed(b, -1);
 }

@@ -5,6 +5,7 @@
 #include "common/functions.h"
 #include "common/graveyard.h"
 #include "common/keyspace.h"
+#include "common/ready.h"
 #include "common/traversal.h"
 
 /* All databases with the secret that their tables are hashed by, and the libraries of functions: what engine_swap()
@@ -28,6 +29,7 @@ struct engine {
     struct traversal *traversal;   /* NULL: none is under way */
     enum engine_role role;
     struct engine_observer observer;
+    struct ready_table *ready; /* NULL: nobody ever waited for a key */
     struct engine_stats stats;
     uint64_t random; /* state of the generator */
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
@@ -85,6 +87,14 @@ static inline void engine_before_change(const struct engine *e, unsigned db, str
 static inline void engine_touched(const struct engine *e, unsigned db, struct span key)
 {
     if (e->observer.touched) e->observer.touched(e->observer.context, db, key);
+    if (e->ready) ready_touched(e->ready, db, key);
+}
+
+/* All keys of @db (-1: of every database) went, or others took their place. */
+static inline void engine_flushed(const struct engine *e, int db)
+{
+    if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
+    if (e->ready) ready_flushed(e->ready, db);
 }
 
 static inline void engine_event(const struct engine *e, unsigned db, char event_class, const char *name,
