@@ -123,12 +123,12 @@ struct span entry_string(const struct entry *e, char *scratch)
     return span_of(blob->bytes, blob->len);
 }
 
-size_t entry_bytes(const struct entry *e)
+size_t entry_bytes(const struct entry *e, uint64_t samples)
 {
     const size_t own = mem_size(e);
     if (form_of(e) != FORM_POINTER) return own;
-    return own +
-           (entry_type(e) == TYPE_STRING ? mem_size(load_pointer(e)) : object_bytes(entry_type(e), load_pointer(e)));
+    if (entry_type(e) == TYPE_STRING) return own + mem_size(load_pointer(e));
+    return own + object_bytes(entry_type(e), load_pointer(e), samples);
 }
 
 const char *entry_encoding(const struct entry *e)

@@ -49,7 +49,8 @@ void *entry_object(const struct entry *e);    /* the collection; never for a str
 /* A string's bytes: borrowed, or formatted into @scratch (NUM_I64_MAX_TEXT bytes) if it is kept as an integer. */
 struct span entry_string(const struct entry *e, char *scratch);
 bool entry_int(const struct entry *e, int64_t *v); /* a string that is kept as an integer */
-size_t entry_bytes(const struct entry *e);         /* memory of the entry and all that hangs on it */
+size_t entry_bytes(const struct entry *e,
+                   uint64_t samples);              /* memory with all that hangs on it; see object_bytes() */
 const char *entry_encoding(const struct entry *e); /* as OBJECT ENCODING answers */
 
 /* 24 bits that belong to eviction: when the key was last used, in whatever unit the policy keeps. */
@@ -65,7 +66,10 @@ void value_free(struct value *v);
 void object_free(enum type type, void *object);
 void *object_dup(enum type type, const void *object);
 uint64_t object_size(enum type type, const void *object); /* elements */
-size_t object_bytes(enum type type, const void *object);
+/* Memory of the collection and all that hangs on it. In a large one @samples of its elements stand for the others; 0: each
+ * is looked at. */
+size_t object_bytes(enum type type, const void *object, uint64_t samples);
+enum { OBJECT_SAMPLES = 64 };
 const char *object_encoding(enum type type, const void *object);
 /* The table that a large set, hash or sorted set consists of; else NULL. */
 struct htable *object_table(enum type type, const void *object);

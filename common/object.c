@@ -53,14 +53,14 @@ uint64_t object_size(enum type type, const void *object)
     return 0;
 }
 
-size_t object_bytes(enum type type, const void *object)
+size_t object_bytes(enum type type, const void *object, uint64_t samples)
 {
     switch (type) {
-    case TYPE_LIST: return list_bytes(object);
-    case TYPE_SET: return set_bytes(object);
-    case TYPE_ZSET: return zset_bytes(object);
-    case TYPE_HASH: return hash_bytes(object);
-    case TYPE_STREAM: return stream_bytes(object);
+    case TYPE_LIST: return list_bytes(object, samples);
+    case TYPE_SET: return set_bytes(object, samples);
+    case TYPE_ZSET: return zset_bytes(object, samples);
+    case TYPE_HASH: return hash_bytes(object, samples);
+    case TYPE_STREAM: return stream_bytes(object, samples);
     case TYPE_STRING:
     case TYPE_COUNT: break;
     }

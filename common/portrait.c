@@ -23,7 +23,7 @@ bool portrait_is_due(const struct entry *e, const struct portrait_bounds *bounds
     void *object = entry_object(e);
     if (type != TYPE_STREAM && !object_table(type, object)) return false;
     const uint64_t size = type == TYPE_STREAM ? stream_elements(object) : object_size(type, object);
-    return size > bounds->elements || (size > 1 && object_bytes(type, object) > bounds->bytes);
+    return size > bounds->elements || (size > 1 && object_bytes(type, object, OBJECT_SAMPLES) > bounds->bytes);
 }
 
 void *portrait_make(size_t size, const struct portrait_kind *kind, const struct entry *e, struct span head,

@@ -2,12 +2,11 @@
 #include "common/call.h"
 #include "common/commands/commands.h"
 
-/* What a key costs: all that hangs on its entry, and its share of the table. Large collections are estimated from a
- * sample of their elements, of a size of our own: SAMPLES is checked only. */
+/* What a key costs: all that hangs on its entry, and its share of the table. */
 static void usage(struct call *c)
 {
+    int64_t samples = OBJECT_SAMPLES;
     for (size_t i = 3; i < c->argc; i += 2) {
-        int64_t samples;
         if (!span_is(c->argv[i], "SAMPLES") || i + 1 == c->argc) {
             reply_syntax_error(c->reply);
             return;
@@ -24,7 +23,7 @@ static void usage(struct call *c)
         return;
     }
     const struct htable *table = db_table(c->db);
-    reply_int(c->reply, (int64_t)(entry_bytes(e) + htable_bytes(table) / table->count));
+    reply_int(c->reply, (int64_t)(entry_bytes(e, (uint64_t)samples) + htable_bytes(table) / table->count));
 }
 
 static void help(struct call *c)

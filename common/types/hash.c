@@ -251,11 +251,11 @@ const char *hash_encoding(const struct hash *h)
     return is_timed(h) ? "listpackex" : "listpack";
 }
 
-size_t hash_bytes(const struct hash *h)
+size_t hash_bytes(const struct hash *h, uint64_t samples)
 {
     const size_t own = mem_size(h) + (is_timed(h) ? mem_size(times_of(h)) : 0);
     if (!in_table(h)) return own + mem_size(pack_of(h));
-    return own + mem_size(table_of(h)) + member_table_bytes(table_of(h));
+    return own + mem_size(table_of(h)) + member_table_bytes(table_of(h), samples);
 }
 
 void hash_check(const struct hash *h)

@@ -32,7 +32,7 @@ void hash_random(const struct hash *h, uint64_t (*random)(void *context), void *
                  struct buf *value);
 
 const char *hash_encoding(const struct hash *h); /* "listpack", "listpackex", "hashtable" */
-size_t hash_bytes(const struct hash *h);
+size_t hash_bytes(const struct hash *h, uint64_t samples);
 void hash_check(const struct hash *h);
 
 /* The table of the large encoding, else NULL: for who watches it (watch.h). */

@@ -490,11 +490,19 @@ const char *list_encoding(const struct list *l)
     return l->nodes > 1 || (l->head && is_plain(l->head)) ? "quicklist" : "listpack";
 }
 
-size_t list_bytes(const struct list *l)
+size_t list_bytes(const struct list *l, uint64_t samples)
 {
-    size_t bytes = mem_size(l);
-    for (const struct node *n = l->head; n; n = n->next) bytes += mem_size(n) + mem_size(n->data);
-    return bytes;
+    /* Nodes from both ends on, by turns: what is alike lies together. */
+    const struct node *head = l->head, *tail = l->tail;
+    const uint64_t most = samples && samples < l->nodes ? samples : l->nodes;
+    size_t bytes = 0;
+    for (uint64_t i = 0; i < most; i++) {
+        const struct node *n = i % 2 ? tail : head;
+        bytes += mem_size(n) + mem_size(n->data);
+        if (i % 2) tail = tail->prev;
+        else head = head->next;
+    }
+    return mem_size(l) + (most ? (size_t)((double)bytes / (double)most * (double)l->nodes) : 0);
 }
 
 uint64_t list_nodes(const struct list *l) { return l->nodes; }

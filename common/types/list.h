@@ -42,7 +42,7 @@ void list_iter_begin(struct list_iter *i, const struct list *l, int64_t index, b
 bool list_iter_next(struct list_iter *i, struct span *element, char *scratch);
 
 const char *list_encoding(const struct list *l); /* "listpack" while it is one node that fits, else "quicklist" */
-size_t list_bytes(const struct list *l);
+size_t list_bytes(const struct list *l, uint64_t samples);
 void list_check(const struct list *l);
 
 /* For the RDB codec: visit the nodes in order; @plain is true for one large element on its own. */

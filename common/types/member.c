@@ -25,13 +25,12 @@ static void weigh(void *context, void *item, bool marked)
     s->bytes += mem_size(member_block(item));
 }
 
-size_t member_table_bytes(const struct htable *t)
+size_t member_table_bytes(const struct htable *t, uint64_t samples)
 {
-    enum { ENOUGH = 64 };
     struct sample s = {0};
     uint64_t at = 0;
     do at = htable_scan(t, at, false, weigh, &s);
-    while (at && s.items < ENOUGH);
+    while (at && (samples == 0 || s.items < samples));
     const double per_item = s.items ? (double)s.bytes / (double)s.items : 0;
     return htable_bytes(t) + (size_t)(per_item * (double)t->count);
 }

@@ -68,5 +68,5 @@ static inline struct span member_span(const void *item)
     return span_of(at, length);
 }
 
-/* Bytes that a table and its items take, from the first items of it (about 64) when there are many. */
-size_t member_table_bytes(const struct htable *t);
+/* Bytes that a table and its items take; the first @samples items of it stand for all (0: each is looked at). */
+size_t member_table_bytes(const struct htable *t, uint64_t samples);

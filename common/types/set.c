@@ -297,10 +297,10 @@ const char *set_encoding(const struct set *s)
     return names[encoding_of(s)];
 }
 
-size_t set_bytes(const struct set *s)
+size_t set_bytes(const struct set *s, uint64_t samples)
 {
     const size_t bytes = mem_size(s) + mem_size(body_of(s));
-    return encoding_of(s) == TABLE ? bytes + member_table_bytes(table_of(s)) : bytes;
+    return encoding_of(s) == TABLE ? bytes + member_table_bytes(table_of(s), samples) : bytes;
 }
 
 void set_check(const struct set *s)

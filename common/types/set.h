@@ -30,7 +30,7 @@ void set_each(const struct set *s, set_visit *visit, void *context);
 void set_random(const struct set *s, uint64_t (*random)(void *context), void *context, struct buf *to);
 
 const char *set_encoding(const struct set *s); /* "intset", "listpack", "hashtable" */
-size_t set_bytes(const struct set *s);
+size_t set_bytes(const struct set *s, uint64_t samples);
 void set_check(const struct set *s);
 
 /* The table of the large encoding, else NULL: for who watches it (watch.h). */

@@ -332,15 +332,17 @@ bool stream_has_gaps(const struct stream *s, struct stream_id from)
 uint64_t stream_nodes(const struct stream *s) { return s->nodes.size; }
 uint64_t stream_tree_nodes(const struct stream *s) { return radix_plain_nodes(&s->nodes); }
 
-static void add_node_bytes(void *context, struct stream_id id, struct span listpack)
+size_t stream_bytes(const struct stream *s, uint64_t samples)
 {
-    (void)id;
-    *(size_t *)context += mem_size(listpack.p);
-}
-
-size_t stream_bytes(const struct stream *s)
-{
-    size_t bytes = mem_size(s) + radix_bytes(&s->nodes) + stream_groups_bytes(&s->groups);
-    stream_each_node(s, add_node_bytes, &bytes);
-    return bytes;
+    const uint64_t most = samples && samples < s->nodes.size ? samples : s->nodes.size;
+    struct stream_id id, from = STREAM_ID_ZERO;
+    size_t bytes = 0;
+    uint64_t seen = 0;
+    for (const lp_t *node; seen < most && (node = node_from(s, from, &id)); seen++) {
+        bytes += mem_size(node);
+        from = id;
+        if (!stream_id_increment(&from)) break;
+    }
+    const double nodes = seen ? (double)bytes / (double)most * (double)s->nodes.size : 0;
+    return mem_size(s) + radix_bytes(&s->nodes) + stream_groups_bytes(&s->groups) + (size_t)nodes;
 }

@@ -23,7 +23,7 @@ struct stream *stream_new(void);
 void stream_free(struct stream *s);
 struct stream *stream_dup(const struct stream *s);
 uint64_t stream_size(const struct stream *s);
-size_t stream_bytes(const struct stream *s);
+size_t stream_bytes(const struct stream *s, uint64_t samples);
 void stream_check(const struct stream *s);
 
 const struct stream_marks *stream_marks(const struct stream *s);

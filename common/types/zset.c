@@ -370,18 +370,11 @@ struct htable *zset_table(const struct zset *z)
 
 const char *zset_encoding(const struct zset *z) { return large_of(z) ? "skiplist" : "listpack"; }
 
-size_t zset_bytes(const struct zset *z)
+size_t zset_bytes(const struct zset *z, uint64_t samples)
 {
     const struct large *l = large_of(z);
     if (!l) return mem_size(z) + mem_size(small_of(z));
-    /* Items are alike: the mean of some, taken from all over the set, stands for all. */
-    enum { SAMPLES = 64 };
-    const uint64_t count = l->tree.count, samples = count < SAMPLES ? count : SAMPLES;
-    size_t sampled = 0;
-    for (uint64_t i = 0; i < samples; i++)
-        sampled += mem_size(btree_item(btree_seek(&l->tree, i * (count / samples))));
-    const double items_bytes = samples ? (double)sampled / (double)samples * (double)count : 0;
-    return mem_size(z) + mem_size(l) + htable_bytes(&l->table) + l->tree.bytes + (size_t)items_bytes;
+    return mem_size(z) + mem_size(l) + l->tree.bytes + member_table_bytes(&l->table, samples);
 }
 
 static void check_item(void *context, void *item, bool marked)

@@ -81,7 +81,7 @@ uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void 
 void zset_scan_range(const struct zset *z, uint64_t from, uint64_t to, zset_visit *visit, void *context);
 
 const char *zset_encoding(const struct zset *z); /* "listpack", "skiplist" (the name that Redis's tools know) */
-size_t zset_bytes(const struct zset *z);
+size_t zset_bytes(const struct zset *z, uint64_t samples);
 void zset_check(const struct zset *z);
 
 /* The table of the large encoding, else NULL: for who watches it (watch.h). */

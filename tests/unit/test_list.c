@@ -174,7 +174,7 @@ Test(list, a_million_elements_of_32_bytes_cost_no_more_than_33_bytes_each)
     }
     cr_expect_eq(list_size(l), MANY);
     cr_expect_str_eq(list_encoding(l), "quicklist");
-    cr_expect_leq(list_bytes(l), 33 * MANY, "%zu", list_bytes(l));
+    cr_expect_leq(list_bytes(l, 0), 33 * MANY, "%zu", list_bytes(l, 0));
     char scratch[NUM_I64_MAX_TEXT];
     struct span s;
     cr_expect(list_get(l, 654321, &s, scratch) && span_eq(s, SPAN("element:000000000000000000654321")));
