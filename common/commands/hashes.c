@@ -281,8 +281,9 @@ static void draw_some(struct draw *d, const struct hash *h, int64_t count)
     if (size == 0 || count == 0) {
         reply_array(d->call->reply, 0);
     } else if (count < 0) {
+        const size_t mark = d->call->reply->out->len;
         reply_pairs_head(d, (uint64_t)-count);
-        for (int64_t i = count; i < 0; i++) {
+        for (int64_t i = count; i < 0 && !sampling_overflows(d->call, mark); i++) {
             draw_one(d, h);
             reply_pair(d, buf_span(&d->field), buf_span(&d->value));
         }

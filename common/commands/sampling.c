@@ -24,3 +24,12 @@ bool sampling_fits(struct call *c, int64_t count)
     reply_error(c->reply, "ERR value is out of range");
     return false;
 }
+
+bool sampling_overflows(struct call *c, size_t mark)
+{
+    enum { MOST_BYTES = 512 << 20 };
+    if (c->reply->out->len - mark <= MOST_BYTES) return false;
+    c->reply->out->len = mark;
+    reply_error(c->reply, "ERR value is out of range");
+    return true;
+}

@@ -33,3 +33,7 @@ MUST_USE bool sampling_of_pairs(struct call *c, int64_t count);
 /* A negative count is a promise of so many elements, however small the collection is: one that no reply could hold is
  * refused. To be asked when there is a collection; without one any count draws nothing. */
 MUST_USE bool sampling_fits(struct call *c, int64_t count);
+
+/* And one whose reply, which began at length @mark of what is out, came to more than 512 MB, is taken back and refused:
+ * a few large members would come to terabytes. False: it did not. */
+MUST_USE bool sampling_overflows(struct call *c, size_t mark);

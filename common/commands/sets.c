@@ -229,8 +229,9 @@ static void srandmember_some(struct call *c)
     if (size == 0 || count == 0) {
         reply_array(c->reply, 0);
     } else if (count < 0) {
+        const size_t mark = c->reply->out->len;
         reply_array(c->reply, (size_t)-count);
-        for (int64_t i = count; i < 0; i++) {
+        for (int64_t i = count; i < 0 && !sampling_overflows(c, mark); i++) {
             draw_one(c, s, &scratch);
             reply_bulk(c->reply, buf_span(&scratch));
         }

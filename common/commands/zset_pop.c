@@ -185,9 +185,11 @@ static void reply_draw(struct call *c, const struct zset *z, const struct draw *
     const uint64_t size = zset_size(z);
     const uint64_t wanted = d->count < 0 ? 0 - (uint64_t)d->count : (uint64_t)d->count;
     const uint64_t n = d->count < 0 || wanted < size ? wanted : size;
+    const size_t mark = c->reply->out->len;
     reply_array(c->reply, d->with_scores && c->reply->resp == 2 ? 2 * n : n);
     if (d->count < 0)
-        for (uint64_t left = n; left--;) reply_rank(c, z, call_random_below(c, size), d->with_scores);
+        for (uint64_t left = n; left > 0 && !sampling_overflows(c, mark); left--)
+            reply_rank(c, z, call_random_below(c, size), d->with_scores);
     else if (sampling_walks(n, size)) draw_many(c, z, n, d->with_scores);
     else draw_few(c, z, n, d->with_scores);
 }

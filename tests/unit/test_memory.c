@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/keyspace.h"
 #include "tests/lib/allocated.h"
 #include "tests/lib/randcmd.h"
 #include "tests/unit/engine_fixture.h"
@@ -106,6 +107,29 @@ Test(memory, usage_looks_at_as_many_elements_as_samples_says)
     cr_expect_neq(one, exact);
     cr_expect_eq(number(fixture_do(&f, "MEMORY USAGE list SAMPLES 1000")), exact);
     cr_expect_eq(fixture_do(&f, "MEMORY USAGE list SAMPLES -1")[0], '-');
+    fixture_free(&f);
+}
+
+Test(memory, random_members_of_a_few_large_ones_are_refused_before_they_fill_it)
+{
+    static const char *const lines[] = {"SRANDMEMBER set -1000000", "HRANDFIELD hash -1000000 WITHVALUES",
+                                        "ZRANDMEMBER zset -1000000"};
+    struct fixture f;
+    fixture_init(&f);
+    fixture_do(&f, "SETRANGE text 4000000 x");
+    fixture_do(&f, "BITOP NOT text text");
+    const struct span large = entry_string(db_find(engine_db(f.engine, 0), SPAN("text")), NULL);
+    const struct span commands[][4] = {{SPAN("SADD"), SPAN("set"), large},
+                                       {SPAN("HSET"), SPAN("hash"), SPAN("field"), large},
+                                       {SPAN("ZADD"), SPAN("zset"), SPAN("1"), large}};
+    for (size_t i = 0; i < 3; i++) {
+        struct errmsg m;
+        cr_assert_eq(engine_replay(f.engine, &f.session, commands[i], i ? 4 : 3, &m), ERR_OK);
+        const char *reply = fixture_do(&f, "%s", lines[i]);
+        cr_expect(strncmp(reply, "-ERR value is out of range", 26) == 0, "%s: %.60s", lines[i], reply);
+        cr_expect_eq(strchr(reply, '\n')[1], '\0', "nothing but the error is left of the reply");
+    }
+    cr_expect_eq(fixture_do(&f, "SRANDMEMBER set -3")[0], '*');
     fixture_free(&f);
 }
 
