@@ -348,6 +348,7 @@ static const struct acquaintance *who_has_more(const struct core *c)
 
 static void probe(struct core *c)
 {
+    if (c->standing) return; /* an operator has decided */
     const bool over = (uint64_t)c->now_ms >= c->probe_until_ms;
     if (c->state == CORE_FETCHING && c->self.end >= c->replica.fetch_until) {
         confirm(c);
@@ -431,7 +432,7 @@ static void main_event(struct core *c, const struct core_event *ev)
     switch (ev->kind) {
     case EVENT_FOLLOW: follow(c, ev); break;
     case EVENT_UNFOLLOW:
-        if (c->state == CORE_REPLICA) replica_unfollow(c);
+        if (c->state == CORE_REPLICA || c->state == CORE_FETCHING) replica_unfollow(c);
         c->standing = true;
         break;
     case EVENT_PROMOTED: promoted(c, ev->facts, ev->flag); break;
