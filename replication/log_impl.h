@@ -96,6 +96,7 @@ struct log {
     uint64_t fd_start;
     struct chunk_row pending;       /* not written */
     struct chunk_row unsynced;      /* written, not durable; empty with LOG_SYNC_NO */
+    uint64_t unsynced_bytes;        /* in them */
     uint32_t written_crc, kept_crc; /* of the batches that end at `written` and where `unsynced` begins */
     int64_t sync_due_us, retry_due_us, group_us; /* monotonic; 0: not due */
     bool sync_failed, broken;                    /* broken: nothing can be saved any more */

@@ -16,6 +16,8 @@
 #include "replication/log_impl.h"
 
 enum { GROUP_MAX = 1024, SYNC_EVERY_US = 1000000, RETRY_EVERY_US = 1000000 };
+/* What is kept until it is durable is memory, and what a sync has to write takes its time: sync earlier than after a second. */
+enum { UNSYNCED_MAX = 32 << 20 };
 _Static_assert(GROUP_MAX <= IOV_MAX, "one writev takes a whole group");
 
 static bool keeps(const struct log *log) { return atomic_load(&log->policy) != LOG_SYNC_NO; }
@@ -44,6 +46,7 @@ static void publish_durable(struct log *log)
 {
     const uint64_t written = log_written(log);
     while (log->unsynced.count) chunk_unref(chunk_row_pop(&log->unsynced));
+    log->unsynced_bytes = 0;
     log->sync_due_us = 0;
     atomic_store_explicit(&log->durable, written, memory_order_release);
     /* Whoever appends notes the time if there was none, after it has moved the end. */
@@ -56,6 +59,7 @@ static void publish_durable(struct log *log)
 void log_begin_at(struct log *log, uint64_t offset, uint32_t crc)
 {
     while (log->unsynced.count) chunk_unref(chunk_row_pop(&log->unsynced));
+    log->unsynced_bytes = 0;
     while (log->pending.count) chunk_unref(chunk_row_pop(&log->pending));
     log->written_crc = log->kept_crc = crc;
     log->sync_due_us = 0;
@@ -85,6 +89,7 @@ static void move_written(struct log *log, size_t n)
         }
         if (log->unsynced.count == 0) log->kept_crc = log->written_crc;
         chunk_row_push(&log->unsynced, c);
+        log->unsynced_bytes += c->len;
         log->written_crc = crc;
     }
     if (!log->sync_due_us) log->sync_due_us = log_monotonic_us() + SYNC_EVERY_US;
@@ -299,7 +304,8 @@ void log_settle(struct log *log)
     }
     if (log_flush(log, &m)) return;
     const bool due = syncs(log) && log->sync_due_us && now >= log->sync_due_us;
-    if (due || atomic_load(&log->policy) == LOG_SYNC_ALWAYS) (void)log_flush_sync(log, &m);
+    if (due || log->unsynced_bytes >= UNSYNCED_MAX || atomic_load(&log->policy) == LOG_SYNC_ALWAYS)
+        (void)log_flush_sync(log, &m);
 }
 
 int64_t log_due_us(const struct log *log)

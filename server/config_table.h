@@ -36,6 +36,7 @@
     X(DIR, "dir", NULL, TEXT, ".", 0, 0, SETTING_FIXED, NULL, NULL, "Directory for all data files.") \
     X(APPENDONLY, "appendonly", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Keep the log on disk.") \
     X(APPENDFSYNC, "appendfsync", NULL, CHOICE, "everysec", 0, 0, 0, "everysec|always|no", NULL, "When the log is forced to the disk.") \
+    X(LOG_UNSYNCED_MAX, "log-unsynced-max-ms", NULL, NUMBER, "2000", 0, INT32_MAX, 0, NULL, NULL, "Under appendfsync everysec, writes are not answered while the log waits for the disk longer than this; 0: they always are.") \
     X(APPENDFILENAME, "appendfilename", NULL, TEXT, "appendonly.aof", 0, 0, SETTING_FIXED, NULL, NULL, "Base name of the log's files.") \
     X(APPENDDIRNAME, "appenddirname", NULL, TEXT, "appendonlydir", 0, 0, SETTING_FIXED, NULL, NULL, "Directory of the log's files, below dir.") \
     X(LOAD_TRUNCATED, "aof-load-truncated", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Load an append-only file of a Redis that ends within a command.") \

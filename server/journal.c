@@ -72,9 +72,11 @@ static void on_wake(uv_async_t *h)
     check_failure(s);
     check_backlog(s);
     nodes_progress(s);
-    if (!j->hold && !j->held) return;
-    j->committed = log_durable(j->log);
-    release_held(s);
+    if (j->hold || j->held) {
+        j->committed = log_durable(j->log);
+        release_held(s);
+    }
+    if (j->late) journal_tend(s);
 }
 
 /* ---- The open batch ---- */
@@ -124,19 +126,51 @@ void journal_configure(struct server *s)
 {
     struct journal *j = &s->journal;
     const enum log_sync_policy policy = sync_policy(s);
-    const bool hold = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
+    const bool strict = policy == LOG_SYNC_ALWAYS && config_number(s->config, SET_APPENDONLY) && !s->read_only;
     if (!j->log) return;
     check_backlog(s);
     log_set_sync(j->log, policy);
-    if (hold == j->hold) return;
-    /* Without holding, what waits now still waits: until that much is durable. */
-    if (!hold) journal_sync(s);
-    j->hold = hold;
-    j->committed = log_durable(j->log);
-    const struct engine_observer observer = {.context = s, .touched = on_touched, .flushed = on_flushed};
-    engine_set_observer(s->engine, hold ? &observer : &(struct engine_observer){0});
-    /* What is under way already was touched unseen. */
-    if (hold) touched_add_all(j->touched, journal_position(s));
+    /* What waits now still waits: until that much is durable. */
+    if (strict != j->strict) {
+        j->strict = strict;
+        j->committed = log_durable(j->log);
+        const struct engine_observer observer = {.context = s, .touched = on_touched, .flushed = on_flushed};
+        engine_set_observer(s->engine, strict ? &observer : &(struct engine_observer){0});
+        /* What is under way already was touched unseen. */
+        if (strict) touched_add_all(j->touched, journal_position(s));
+    }
+    journal_tend(s);
+}
+
+/* `everysec` says how much a power cut may take. Where the disk does not keep that promise, no more is promised. */
+static bool is_late(struct server *s)
+{
+    const int64_t most_ms = config_number(s->config, SET_LOG_UNSYNCED_MAX);
+    if (!most_ms || sync_policy(s) != LOG_SYNC_EVERYSEC || s->read_only) return false;
+    return log_unsynced_ms(s->journal.log, clock_wall_ms()) > most_ms;
+}
+
+void journal_tend(struct server *s)
+{
+    struct journal *j = &s->journal;
+    if (!j->log) return;
+    const bool late = is_late(s), was = j->late;
+    j->late = late;
+    j->hold = j->strict || late;
+    if (late == was) return;
+    if (late) {
+        j->committed = log_durable(j->log);
+        logger_line(s->logger, LOGGER_WARNING,
+                    "The disk is slow: the log waits to be synced for %lld ms, writes are not "
+                    "answered before it is",
+                    (long long)log_unsynced_ms(j->log, clock_wall_ms()));
+    } else {
+        logger_line(s->logger, LOGGER_NOTICE,
+                    "The disk has caught up: writes are answered again when they are executed");
+        if (j->strict) return;
+        j->committed = log_end(j->log);
+        release_held(s);
+    }
 }
 
 uint64_t journal_depends(struct server *s, const struct client *c, const struct command_entry *e,
@@ -146,6 +180,7 @@ uint64_t journal_depends(struct server *s, const struct client *c, const struct 
     const struct journal *j = &s->journal;
     const uint64_t end = journal_position(s);
     if (j->effects.count != before) return end;
+    if (!j->strict) return 0;
     if (!(e->flags & CMD_ENGINE) && e != s->debug_command) return 0;
     if (end <= j->committed) return 0;
     struct key_ref keys[ROOM];

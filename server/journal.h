@@ -4,7 +4,9 @@
  *                                                 log thread: written, fsynced -> journal wakes -> held replies leave
  *
  * Under `appendfsync always` a reply leaves when what it depends on is durable: a write on its own batch, a read on the
- * keys that it names as far as batches under way touched them, a look at the whole data set on all of them. */
+ * keys that it names as far as batches under way touched them, a look at the whole data set on all of them. Under
+ * `everysec` nothing waits, unless the disk has fallen behind by more than log-unsynced-max-ms: then the replies to
+ * writes do, until it has caught up. */
 #pragma once
 
 #include <uv.h>
@@ -28,7 +30,9 @@ struct journal {
     struct touched *touched;
     struct client *held; /* clients with replies that wait */
     uint64_t committed;  /* as far as replies are concerned */
-    bool hold;           /* replies wait at all */
+    bool strict;         /* appendfsync always: replies wait, those to reads too */
+    bool late;           /* everysec, and the disk has fallen behind: replies to writes wait */
+    bool hold;           /* strict or late */
     bool failed;         /* the disk is; writes are refused */
     char failure[512];
     bool choked;    /* so much waits for the disk that nothing is added */
@@ -64,6 +68,9 @@ uint64_t journal_position(const struct server *s);
 
 /* Take over appendfsync; also when the role changed. */
 void journal_configure(struct server *s);
+
+/* Look whether the disk keeps up with `everysec`: ten times a second. */
+void journal_tend(struct server *s);
 
 /* Wait until all is durable, and release what waited for it. */
 void journal_sync(struct server *s);

@@ -89,6 +89,7 @@ static void on_tick(uv_timer_t *h)
     stats_sample(&s->stats, clock_ticks_ns());
     clients_tend(s);
     saver_tend(s);
+    journal_tend(s);
     if (s->limits.max_bytes || s->life->ticks++ % SAMPLE_TURNS == 0) limits_look(s);
 }
 

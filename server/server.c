@@ -67,7 +67,8 @@ void server_apply(struct server *s, enum setting id)
     case SET_REQUIREPASS: clients_configure(s); break;
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
-    case SET_APPENDFSYNC: journal_configure(s); break;
+    case SET_APPENDFSYNC:
+    case SET_LOG_UNSYNCED_MAX: journal_configure(s); break;
     case SET_LOG_RETENTION_SIZE:
     case SET_LOG_RETENTION_SECONDS:
         log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE),

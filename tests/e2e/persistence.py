@@ -42,7 +42,7 @@ def test_kill_under_always():
     seed = random.SystemRandom().randrange(1 << 32)
     chance = random.Random(seed)
     tap.note(f"seed {seed}")
-    for _ in range(tap.rounds(5, 50)):
+    for _ in range(tap.rounds(5, 120)):
         server = relevo.start(appendfsync="always")
         writers = load.Writers(server)
         writers.run(chance.randrange(1, 4000))
@@ -59,7 +59,7 @@ def test_kill_during_rewrite():
     server = relevo.start(appendfsync="always")
     load.fill(server)
     writers = load.Writers(server)
-    for _ in range(3):
+    for _ in range(tap.rounds(3, 30)):
         writers.run(100)
         reply = server.value("BGREWRITEAOF")
         assert b"rewriting" in reply, reply
@@ -71,6 +71,49 @@ def test_kill_during_rewrite():
         server("DEL", *(f"{what}:{n}" for n in range(8) for what in ("count", "list")))
         writers = load.Writers(server)
     writers.finish()
+
+
+def test_kill_during_manifests():
+    """The same when bases and manifests are replaced without a pause, on one directory that lives through all the kills."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    chance = random.Random(seed)
+    tap.note(f"seed {seed}")
+    server = relevo.start(appendfsync="always", log_retention_size="0")
+    for _ in range(tap.rounds(4, 60)):
+        writers = load.Writers(server)
+        for _ in range(chance.randrange(1, 12)):
+            reply = server.value("BGREWRITEAOF")
+            assert b"rewriting" in reply or b"progress" in reply, reply
+            writers.run(chance.randrange(1, 30))
+        server.kill()
+        writers.finish()
+        server.restart()
+        writers.verify(server)
+        server("FLUSHALL")
+
+
+def test_kill_during_load():
+    """A start that is killed at any moment leaves what the next one needs."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    chance = random.Random(seed)
+    tap.note(f"seed {seed}")
+    server = relevo.start(appendfsync="always")
+    load.fill(server)
+    server("BGREWRITEAOF")
+    load.fill(server, seed=2)
+    digest = server.digest()
+    server.kill()
+    for _ in range(tap.rounds(4, 40)):
+        server.spawn()
+        for _ in range(chance.randrange(1, 60)):
+            server.is_listening()
+        server.kill()
+        if chance.randrange(4) == 0:
+            server.spawn().ready()
+            tap.equal(server.digest(), digest)
+            server.kill()
+    server.spawn().ready()
+    tap.equal(server.digest(), digest)
 
 
 def test_kill_under_everysec_keeps_a_prefix():

@@ -173,6 +173,11 @@ class Server:
         except (OSError, resp.Closed):
             return False
 
+    def is_listening(self):
+        """Whether a connection is taken now."""
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
     def log(self):
         """What the current process wrote."""
         with open(self.logs[-1], "rb") as f:

@@ -1,6 +1,7 @@
 /* Preloaded into a server: records what it writes and syncs, in order.
  *
- * SHIM_TRACE names the file that takes the record; SHIM_SYNC_DELAY_US makes every fsync and fdatasync that much slower.
+ * SHIM_TRACE names the file that takes the record; SHIM_SYNC_DELAY_US makes every fsync and fdatasync that much slower;
+ * while a file stands at SHIM_SYNC_GATE, none begins.
  * One line per event, with a number that grows in the order of events over all threads:
  *
  *     NUMBER file FD BYTES PATH      a write to a regular file returned
@@ -112,6 +113,13 @@ static void delay(void)
     }
 }
 
+static void wait_at_gate(void)
+{
+    const char *gate = getenv("SHIM_SYNC_GATE");
+    const struct timespec a_little = {0, 1000000};
+    while (gate && access(gate, F_OK) == 0) syscall(SYS_nanosleep, &a_little, NULL);
+}
+
 static int sync_with(long call, int fd)
 {
     char path[512], line[700];
@@ -119,6 +127,7 @@ static int sync_with(long call, int fd)
     record(line, (size_t)snprintf(line, sizeof line, "%lu sync-begin %d %s\n", atomic_fetch_add(&next_number, 1), fd,
                                   path));
     delay();
+    wait_at_gate();
     int result = (int)syscall(call, fd);
     int saved = errno;
     record(line, (size_t)snprintf(line, sizeof line, "%lu sync-end %d %d %s\n", atomic_fetch_add(&next_number, 1), fd,
