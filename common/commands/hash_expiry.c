@@ -132,7 +132,7 @@ static void hpersist(struct call *c)
     if (changed) hash_fields_changed(c, "hpersist", e, changed);
 }
 
-#define CONDITION    " [NX|XX|GT|LT] FIELDS {numfields field+}"
+#define CONDITION    " condition=[NX|XX|GT|LT] FIELDS {numfields field+}"
 #define FIELDS       "key FIELDS {numfields field+}"
 #define PER_FIELD    "O(1) per field"
 #define EXPIRE_FLAGS (CMD_WRITE | CMD_DENYOOM | CMD_FAST)

@@ -212,10 +212,10 @@ static void hsetex(struct call *c)
 const struct command hash_together_commands[] = {
     COMMAND("HGETDEL", "key " FIELDS, "Get the values of fields and delete them.", "8.0.0", PER_FIELD,
             CMD_WRITE | CMD_FAST, ACL_HASH, KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), hgetdel),
-    COMMAND("HGETEX", "key [" TIMES "|PERSIST] " FIELDS,
+    COMMAND("HGETEX", "key expiration=[" TIMES "|PERSIST] " FIELDS,
             "Get the values of fields and set or clear when they expire.", "8.0.0", PER_FIELD, CMD_WRITE | CMD_FAST,
             ACL_HASH, KEYS(KEY_RW | KEY_ACCESS | KEY_UPDATE, 1), hgetex),
-    COMMAND("HSETEX", "key [FNX|FXX] [" TIMES "|KEEPTTL] FIELDS {numfields {field value}+}",
+    COMMAND("HSETEX", "key condition=[FNX|FXX] expiration=[" TIMES "|KEEPTTL] FIELDS {numfields data={field value}+}",
             "Set fields of a hash and when they expire.", "8.0.0", PER_FIELD, CMD_WRITE | CMD_DENYOOM | CMD_FAST,
             ACL_HASH, KEYS(KEY_RW | KEY_UPDATE, 1), hsetex),
     COMMANDS_END,

@@ -182,10 +182,24 @@ static void reply_rank(struct call *c, bool from_highest)
 {
     struct zset *z;
     uint64_t rank;
+    const bool with_score = c->argc > 3;
+    if (c->argc > 4) {
+        reply_error(c->reply, "ERR wrong number of arguments for '%s' command", c->command->name);
+        return;
+    }
+    if (with_score && !span_is(c->argv[3], "WITHSCORE")) {
+        reply_syntax_error(c->reply);
+        return;
+    }
     if (!zset_find(c, c->argv[1], FOR_READ, &z)) return;
-    if (z && zset_rank(z, c->argv[2], &rank))
-        reply_int(c->reply, (int64_t)(from_highest ? zset_size(z) - 1 - rank : rank));
-    else reply_null(c->reply);
+    if (!z || !zset_rank(z, c->argv[2], &rank)) {
+        if (with_score) reply_null_array(c->reply);
+        else reply_null(c->reply);
+        return;
+    }
+    if (with_score) reply_array(c->reply, 2);
+    reply_int(c->reply, (int64_t)(from_highest ? zset_size(z) - 1 - rank : rank));
+    if (with_score) reply_score(c, z, c->argv[2]);
 }
 
 static void zrank(struct call *c) { reply_rank(c, false); }
@@ -298,8 +312,9 @@ const struct command zset_commands[] = {
             "O(log(N)+M) where N is the size of the source and M the number of members stored",
             CMD_WRITE | CMD_DENYOOM, ACL_SORTEDSET,
             KEYS_TWO(KEYS(KEY_OW | KEY_UPDATE, 1), KEYS(KEY_RO | KEY_ACCESS, 2)), zset_range_store),
-    COMMAND("ZRANK", "key member", "How many members stand before one.", "2.0.0", "O(log(N))",
-            CMD_READONLY | CMD_FAST, ACL_SORTEDSET, READ_KEY, zrank),
+    COMMAND("ZRANK", "key member [WITHSCORE]@7.2.0", "How many members stand before one.", "2.0.0", "O(log(N))",
+            CMD_READONLY | CMD_FAST, ACL_SORTEDSET, READ_KEY, zrank,
+            .history = "7.2.0 WITHSCORE gives the score as well."),
     COMMAND("ZREM", "key member+", "Remove members.", "1.2.0", "O(M*log(N)) where M is the number of members removed",
             CMD_WRITE | CMD_FAST, ACL_SORTEDSET, REMOVE_KEY, zrem, .history = "2.4.0 Takes several members."),
     COMMAND("ZREMRANGEBYLEX", "key min max", "Remove the members in a range of names.", "2.8.9", REMOVE_COST,
@@ -319,8 +334,9 @@ const struct command zset_commands[] = {
             "Members in a range of scores, the highest first.", "2.2.0", RANGE_COST, CMD_READONLY, ACL_SORTEDSET,
             READ_KEY, zset_range_revbyscore, .deprecated = "6.2.0",
             .replaced_by = "`ZRANGE`, given `REV` and `BYSCORE`", .history = "2.1.6 `(` excludes a bound."),
-    COMMAND("ZREVRANK", "key member", "How many members stand behind one.", "2.0.0", "O(log(N))",
-            CMD_READONLY | CMD_FAST, ACL_SORTEDSET, READ_KEY, zrevrank),
+    COMMAND("ZREVRANK", "key member [WITHSCORE]@7.2.0", "How many members stand behind one.", "2.0.0", "O(log(N))",
+            CMD_READONLY | CMD_FAST, ACL_SORTEDSET, READ_KEY, zrevrank,
+            .history = "7.2.0 WITHSCORE gives the score as well."),
     COMMAND_HINTED("ZSCAN", "key cursor [MATCH pattern] [COUNT count]",
                    "Walk over the members and their scores in steps.", "2.8.0",
                    "O(1) for a step, O(N) for the whole walk", CMD_READONLY, ACL_SORTEDSET, READ_KEY, zscan,

@@ -197,6 +197,12 @@ Test(zsets, ranks_and_scores_of_members)
     EXPECT(":3|", "ZREVRANK k b");
     EXPECT("$-1|", "ZRANK k z");
     EXPECT("$-1|", "ZRANK none z");
+    EXPECT("*2|:1|$1|2|", "ZRANK k b WITHSCORE");
+    EXPECT("*2|:3|$1|2|", "ZREVRANK k b withscore");
+    EXPECT("*-1|", "ZRANK k z WITHSCORE");
+    EXPECT("*-1|", "ZREVRANK none z WITHSCORE");
+    EXPECT("-ERR syntax error|", "ZRANK k b SCORE");
+    EXPECT("-ERR wrong number of arguments for 'zrank' command|", "ZRANK k b WITHSCORE x");
     EXPECT("*3|$1|1|$-1|$1|5|", "ZMSCORE k a z e");
     EXPECT(":5|", "ZCARD k");
     EXPECT("*2|$1|0|*4|$1|a|$1|1|$1|b|$1|2|", "ZSCAN k 0 MATCH [ab]");
