@@ -1,8 +1,9 @@
 #include "common/recipe.h"
 
+#include <math.h>
 #include <stdio.h>
 
-#include "common/types/hash.h"
+#include "common/types/hash_expiry.h"
 #include "common/types/list.h"
 #include "common/types/set.h"
 #include "common/types/stream.h"
@@ -116,8 +117,11 @@ static void tell_zset(struct recipe *r, const struct zset *z)
     char scratch[NUM_I64_MAX_TEXT], text[NUM_DOUBLE_MAX_TEXT];
     begin(r, SPAN("ZADD"));
     zset_iter_begin(&i, z, 0, false);
-    while (zset_iter_next(&i, &member, &score, scratch))
-        tell_pair(r, span_of(text, num_format_double(text, score)), member);
+    while (zset_iter_next(&i, &member, &score, scratch)) {
+        /* Where a table keeps the sign of a zero, the digest of a Redis knows it. */
+        const bool minus_zero = score == 0 && signbit(score);
+        tell_pair(r, minus_zero ? SPAN("-0") : span_of(text, num_format_double(text, score)), member);
+    }
     end_if_begun(r);
 }
 
@@ -237,11 +241,25 @@ static void tell_set(struct recipe *r, const struct set *s)
     end_if_begun(r);
 }
 
+static void tell_field_time(void *context, struct span field, struct span value, int64_t expiry)
+{
+    struct recipe *r = context;
+    (void)value;
+    if (expiry == FIELD_STAYS) return;
+    begin(r, SPAN("HPEXPIREAT"));
+    add_number(r, expiry);
+    add(r, SPAN("FIELDS"));
+    add(r, SPAN("1"));
+    add(r, field);
+    end(r);
+}
+
 static void tell_hash(struct recipe *r, const struct hash *h)
 {
     begin(r, SPAN("HSET"));
     hash_each(h, tell_pair, r);
     end_if_begun(r);
+    if (hash_timed_fields(h)) hash_each_timed(h, tell_field_time, r);
 }
 
 enum err recipe_of(const struct entry *e, recipe_step *step, void *context, struct errmsg *m)

@@ -1,8 +1,12 @@
 #include "replication/check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/mem.h"
 #include "replication/check_impl.h"
@@ -47,60 +51,96 @@ static void add_size(struct check *c, const char *dir, const char *name)
     mem_free(path);
 }
 
-/* Whatever the directory holds, the two manifests must agree where both are there. */
+/* Has a Redis written its manifest since we wrote ours? Then it names a file that is newer than all of ours. */
+static bool is_newer(const struct aof_manifest *theirs, const struct manifest *ours)
+{
+    const uint64_t last = ours->segment_count ? ours->segments[ours->segment_count - 1].seq : 0;
+    for (size_t i = 0; i < theirs->count; i++)
+        if (theirs->files[i].type != 'h' &&
+            theirs->files[i].seq > (theirs->files[i].type == 'b' ? ours->base.seq : last))
+            return true;
+    return false;
+}
+
+static bool is_same(const struct aof_manifest *theirs, const struct manifest *ours)
+{
+    struct aof_manifest wanted = {0};
+    manifest_for_redis(ours, &wanted);
+    bool same = theirs->count == wanted.count;
+    for (size_t i = 0; same && i < wanted.count; i++)
+        same =
+            strcmp(theirs->files[i].name, wanted.files[i].name) == 0 && theirs->files[i].type == wanted.files[i].type;
+    aof_manifest_free(&wanted);
+    return same;
+}
+
+/* Whatever the directory holds, the two manifests must agree where both are there. A damaged one is refused at a start: it
+ * might say that a Redis has worked here. */
 static void check_redis_manifest(struct check *c, const char *dir, const char *name, const struct manifest *ours)
 {
     struct buf text = {0};
-    struct aof_manifest theirs = {0}, wanted = {0};
+    struct aof_manifest theirs = {0};
     struct errmsg m;
     char *path = path_join(dir, name);
     enum err e = file_read(c->io, path, MANIFEST_BYTES_MAX, &text, &m);
     if (!e) e = aof_manifest_decode(buf_span(&text), &theirs, &m);
-    manifest_for_redis(ours, &wanted);
-    bool same = !e && theirs.count == wanted.count;
-    for (size_t i = 0; same && i < wanted.count; i++)
-        same =
-            strcmp(theirs.files[i].name, wanted.files[i].name) == 0 && theirs.files[i].type == wanted.files[i].type;
-    if (e) check_problem(c, "%s: %s", path, m.text);
-    else if (same) check_say(c, "ok       %s: the same files as ours", path);
-    else
-        check_say(c,
-                  "note     %s names other files than " LOG_MANIFEST ": a Redis was here, or a crash came between "
-                  "the two; the next start decides",
-                  path);
+    if (e) {
+        check_problem(c, "%s: %s. A start writes it anew when it is missing", path, m.text);
+        if (c->o->fix && mend_set_aside(c, dir, name, 0) && mend_store(c, dir, ours)) c->result->fixed++;
+    } else if (is_same(&theirs, ours)) {
+        check_say(c, "ok       %s: the same files as ours", path);
+    } else {
+        check_say(c, "note     %s names other files than " LOG_MANIFEST ": %s", path,
+                  is_newer(&theirs, ours) ? "a Redis has worked here since, and a start loads what it left"
+                                          : "a crash came between the two, and a start writes it anew");
+    }
     aof_manifest_free(&theirs);
-    aof_manifest_free(&wanted);
     buf_free(&text);
     mem_free(path);
 }
 
 /* The base, and those before it that are kept. */
-static void check_bases(struct check *c, const char *dir, const struct manifest *ours)
+static void check_bases(struct check *c, const char *dir, struct manifest *ours)
 {
     if (!ours->base.name) {
         check_say(c, "ok       no base: the log is complete from its first segment on");
         return;
     }
-    for (size_t i = 0; i <= ours->kept_count; i++) {
+    const size_t count = ours->kept_count + 1;
+    bool *sound = mem_zalloc(count, sizeof *sound), all = true;
+    for (size_t i = 0; i < count; i++) {
         char *path = path_join(dir, i < ours->kept_count ? ours->kept[i].name : ours->base.name);
-        check_rdb(c, path);
+        sound[i] = check_rdb(c, path);
+        all &= sound[i];
         mem_free(path);
     }
+    if (!all && c->o->fix) (void)mend_bases(c, dir, ours, sound);
+    mem_free(sound);
 }
 
 /* Where the checks of segments begin: with those that a start needs come also those kept for replicas. */
-static void check_our_segments(struct check *c, const char *dir, const struct manifest *ours)
+static void check_our_segments(struct check *c, const char *dir, struct manifest *ours)
 {
     struct batch_chain chain = {0};
+    bool mended = false; /* this one, before */
     for (size_t i = 0; i < ours->segment_count; i++) {
         const struct segment *g = &ours->segments[i];
         const uint64_t end = i + 1 < ours->segment_count ? g[1].start : UINT64_MAX;
-        if (i && (chain.offset != g->start || chain.crc != g->crc))
+        bool again = false;
+        if (i && !mended && (chain.offset != g->start || chain.crc != g->crc))
             check_say(c, "note     checking anew from log offset %" PRIu64 " on", g->start);
         chain = (struct batch_chain){.offset = g->start, .crc = g->crc};
         char *path = path_join(dir, g->name);
-        check_segment(c, path, end, &ours->history, &chain);
+        const struct segment_end r = check_segment(c, path, end, &ours->history, &chain);
         mem_free(path);
+        const size_t before = ours->segment_count;
+        if (!r.sound && c->o->fix && !mended) (void)mend_segment(c, dir, ours, i, &r, &chain, &again);
+        /* What was fetched is checked; where older ones went, the next one stands at the front now. */
+        mended = again;
+        if (again) i--;
+        else if (ours->segment_count < before && i < before - 1 && ours->segment_count &&
+                 ours->segments[0].start > g->start)
+            i = SIZE_MAX;
     }
     const struct position *p = &ours->base.position;
     for (size_t i = 0; ours->base.name && i < ours->segment_count; i++)
@@ -109,29 +149,34 @@ static void check_our_segments(struct check *c, const char *dir, const struct ma
         check_problem(c, "%s/" LOG_MANIFEST ": no segment begins at the base's offset %" PRIu64, dir, p->offset);
 }
 
-/* A directory with our manifest, whose text is @text. */
+/* The files of a directory with our manifest. */
+static void check_our_files(struct check *c, const char *dir, const char *redis_manifest, struct manifest *ours)
+{
+    char lineage[33];
+    lineage_format(&ours->history.lineage, lineage);
+    check_say(c, "ok       %s/" LOG_MANIFEST ": lineage %s, %zu epochs, %zu segments", dir, lineage,
+              ours->history.count, ours->segment_count);
+    if (ours->base.name) add_size(c, dir, ours->base.name);
+    for (size_t i = 0; i < ours->kept_count; i++) add_size(c, dir, ours->kept[i].name);
+    for (size_t i = 0; i < ours->segment_count; i++) add_size(c, dir, ours->segments[i].name);
+    if (redis_manifest && ours->segment_count) check_redis_manifest(c, dir, redis_manifest, ours);
+    check_bases(c, dir, ours);
+    if (ours->segment_count) check_our_segments(c, dir, ours);
+}
+
+/* A directory whose manifest of ours has the text @text; empty: it is missing. */
 static void check_ours(struct check *c, const char *dir, const char *redis_manifest, struct span text)
 {
     struct manifest ours = {0};
     struct errmsg m;
-    char lineage[33];
-    const enum err e = manifest_decode(text, &ours, &m);
-    if (e) {
-        check_problem(c,
-                      "%s/" LOG_MANIFEST ": %s. Without it the directory is loaded as one that a Redis wrote: if no "
-                      "replica has the data, move it away",
-                      dir, m.text);
-        return;
-    }
-    lineage_format(&ours.history.lineage, lineage);
-    check_say(c, "ok       %s/" LOG_MANIFEST ": lineage %s, %zu epochs, %zu segments", dir, lineage,
-              ours.history.count, ours.segment_count);
-    if (ours.base.name) add_size(c, dir, ours.base.name);
-    for (size_t i = 0; i < ours.kept_count; i++) add_size(c, dir, ours.kept[i].name);
-    for (size_t i = 0; i < ours.segment_count; i++) add_size(c, dir, ours.segments[i].name);
-    if (redis_manifest && ours.segment_count) check_redis_manifest(c, dir, redis_manifest, &ours);
-    check_bases(c, dir, &ours);
-    if (ours.segment_count) check_our_segments(c, dir, &ours);
+    const enum err e = text.n ? manifest_decode(text, &ours, &m)
+                              : err_set(&m, ERR_MISSING, "it is missing, but segments of ours are there");
+    if (e)
+        check_problem(c, "%s/" LOG_MANIFEST ": %s. %s", dir, m.text,
+                      e == ERR_FOREIGN ? "It takes a later version of Relevo"
+                                       : "--fix writes it anew from the files, if these leave no doubt");
+    if (!e || (c->o->fix && e != ERR_FOREIGN && mend_rebuild(c, dir, text, &ours)))
+        check_our_files(c, dir, redis_manifest, &ours);
     manifest_free(&ours);
 }
 
@@ -142,6 +187,7 @@ static void check_redis_dir(struct check *c, const char *dir, const char *manife
     struct errmsg m;
     if (aof_manifest_decode(text, &a, &m)) {
         check_problem(c, "%s/%s: %s", dir, manifest, m.text);
+        if (c->o->fix) (void)mend_rebuild_redis(c, dir, manifest);
         return;
     }
     size_t last = 0;
@@ -164,10 +210,11 @@ static bool check_log_dir(struct check *c, const char *dir)
     struct buf text = {0};
     struct errmsg m;
     char *ours = path_join(dir, LOG_MANIFEST), *redis = dir_find_manifest(dir);
-    const bool own = file_exists(c->io, ours);
+    const bool there = file_exists(c->io, ours), own = there || mend_finds_ours(c, dir);
     if (own || redis) {
         char *path = own ? NULL : path_join(dir, redis);
-        if (file_read(c->io, own ? ours : path, MANIFEST_BYTES_MAX, &text, &m)) check_problem(c, "%s", m.text);
+        if ((there || !own) && file_read(c->io, own ? ours : path, MANIFEST_BYTES_MAX, &text, &m))
+            check_problem(c, "%s", m.text);
         else if (own) check_ours(c, dir, redis, buf_span(&text));
         else check_redis_dir(c, dir, redis, buf_span(&text));
         mem_free(path);
@@ -197,6 +244,35 @@ static enum err check_dir(struct check *c, const char *path, struct errmsg *m)
     return found ? ERR_OK : err_set(m, ERR_MISSING, "%s holds no log, no append-only file and no dump", path);
 }
 
+/* Whoever holds the lock of the working directory owns its files; @path is that one, or one in it. */
+static enum err lock_for_fix(const char *path, bool is_dir, int *fd, struct errmsg *m)
+{
+    char *manifest = path_join(path, LOG_MANIFEST), *redis = is_dir ? dir_find_manifest(path) : NULL;
+    const bool inner = is_dir && (file_exists(&io_posix, manifest) || redis);
+    struct buf dir = {0};
+    const char *slash = strrchr(path, '/');
+    if (inner) buf_printf(&dir, "%s/..", path);
+    else if (is_dir) buf_printf(&dir, "%s", path);
+    else buf_printf(&dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    buf_add_char(&dir, 0);
+    *fd = open(dir.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err e = *fd < 0 ? err_errno(m, "open %s", dir.p) : ERR_OK;
+    if (!e && flock(*fd, LOCK_EX | LOCK_NB))
+        e = errno == EWOULDBLOCK ? err_set(m, ERR_BUSY, "%s is in use: stop the server first", path)
+                                 : err_errno(m, "lock %s", dir.p);
+    buf_free(&dir);
+    mem_free(manifest);
+    mem_free(redis);
+    return e;
+}
+
+static enum err check_any(struct check *c, const char *path, bool is_dir, struct errmsg *m)
+{
+    if (is_dir) return check_dir(c, path, m);
+    check_file(c, path);
+    return ERR_OK;
+}
+
 enum err check_path(const char *path, const struct check_options *options, struct check_result *result,
                     struct errmsg *m)
 {
@@ -204,8 +280,11 @@ enum err check_path(const char *path, const struct check_options *options, struc
     struct stat st;
     *result = (struct check_result){0};
     if (stat(path, &st)) return err_errno(m, "%s", path);
-    if (S_ISDIR(st.st_mode)) return check_dir(&c, path, m);
-    c.total = (uint64_t)st.st_size;
-    check_file(&c, path);
-    return ERR_OK;
+    const bool is_dir = S_ISDIR(st.st_mode);
+    int lock = -1;
+    enum err e = options->fix ? lock_for_fix(path, is_dir, &lock, m) : ERR_OK;
+    if (!is_dir) c.total = (uint64_t)st.st_size;
+    if (!e) e = check_any(&c, path, is_dir, m);
+    if (lock >= 0) (void)close(lock);
+    return e;
 }

@@ -1,15 +1,24 @@
 /* `relevo check PATH`: is what lies on disk whole, and what of it?
  *
- * Nothing is changed unless `fix` is set; then a damaged or torn tail is cut off at the last whole batch
- * before the damage, after what is cut was copied to a salvage file beside it. A damage that whole batches
- * follow loses those as well, so the report says how many. */
+ * Nothing is changed unless `fix` is set. Then
+ *
+ *     a log with a damage     is cut at the last whole batch before it, and what lies behind goes aside; or, with `from`,
+ *                             gets the damaged range from a node that has it
+ *     a missing segment       likewise
+ *     a base with a damage    gives way to an older one that is kept (or to the log, where that is there from its beginning)
+ *     a manifest              is written anew out of the files, if these leave no doubt
+ *
+ * What is cut off or replaced lies beside it then, under a name with ".salvage-" in it. A damage that whole batches
+ * follow loses those as well when it is cut, so the report says how many. */
 #pragma once
 
 #include "common/err.h"
+#include "replication/fetch.h"
 #include "replication/files.h"
 
 struct check_options {
     bool fix;
+    const struct fetch_options *from;                                           /* NULL: nobody is asked */
     const struct io_ops *io;                                                    /* NULL: the real ones */
     void (*line)(void *context, const char *text);                              /* one line of the report */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
@@ -21,6 +30,7 @@ struct check_result {
 };
 
 /* @path is a working directory, an appendonlydir, a segment, an AOF, or an RDB file.
- * Errors: ERR_MISSING and the like where nothing could be checked at all; damage found is in @result. */
+ * Errors: ERR_BUSY  to be fixed, but a process uses the directory; ERR_MISSING and the like where nothing could be
+ * checked at all; damage found is in @result. */
 MUST_USE enum err check_path(const char *path, const struct check_options *options, struct check_result *result,
                              struct errmsg *m);

@@ -3,20 +3,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/num.h"
 #include "replication/check.h"
 #include "replication/dump.h"
 #include "server/cli/cli.h"
+#include "server/cli/connection.h"
 
 static const char usage[] =
-    "Usage: relevo check PATH [--fix | --dump]\n"
+    "Usage: relevo check PATH [--fix [--from HOST:PORT [--cluster-secret-file FILE]] | --dump]\n"
     "\n"
     "Checks a data directory, an appendonlydir, one file of a log, or a snapshot, and says what is wrong with it, "
     "where,\n"
     "and what is whole before and behind that. The server must not be running on it.\n"
     "\n"
-    "  --fix    mend what can be mended: cut a log at the first damage, write a manifest anew from the files. What "
-    "is\n"
-    "           cut off or replaced is kept beside it, under a name that says 'salvage'.\n"
+    "  --fix    mend what can be mended: cut a log at the first damage, write a manifest anew from the files, go "
+    "back to\n"
+    "           an older base that is kept. What is cut off or replaced is kept beside it, under a name with "
+    "'salvage'.\n"
+    "  --from   with --fix: get the damaged part of a log from a node that has it, instead of cutting there. Nodes "
+    "that\n"
+    "           share a secret want it here as well, by the file that the server's setting cluster-secret-file "
+    "names.\n"
     "  --dump   print the content as commands, with lines that begin with '#' for positions and times.\n"
     "\n"
     "Exit code 1 if there is damage that was not mended.\n";
@@ -56,28 +63,61 @@ static int dump(const char *path)
     return CLI_DONE;
 }
 
-static int check(const char *path, bool fix)
+struct check_request {
+    const char *path, *from, *secret;
+    bool fix, dump;
+};
+
+static int check(const struct check_request *r, const struct fetch_options *from)
 {
     bool bar = isatty(STDERR_FILENO) == 1;
     const struct check_options options = {
-        .fix = fix, .line = print_line, .progress = print_progress, .context = &bar};
+        .fix = r->fix, .from = from, .line = print_line, .progress = print_progress, .context = &bar};
     struct check_result result = {0};
     struct errmsg m = {{0}};
-    if (check_path(path, &options, &result, &m)) return cli_fail("%s", m.text);
+    if (check_path(r->path, &options, &result, &m)) return cli_fail("%s", m.text);
     return result.problems > result.fixed ? CLI_FAILED : CLI_DONE;
+}
+
+/* With a node to ask. */
+static int check_from(const struct check_request *r)
+{
+    enum { PATIENCE_MS = 10000 };
+    char host[256], port[8];
+    uint64_t number;
+    struct seal_keys *keys = NULL;
+    struct errmsg m = {{0}};
+    if (!connection_split_address(r->from, host, port) || !num_parse_u64(span_str(port), &number) ||
+        number > UINT16_MAX)
+        return cli_fail("'%s' is not HOST:PORT", r->from);
+    if (!r->secret) keys = seal_keys_none();
+    else if (seal_keys_load(r->secret, &keys, &m)) return cli_fail("%s", m.text);
+    const struct fetch_options from = {
+        .host = host, .port = (uint16_t)number, .keys = keys, .timeout_ms = PATIENCE_MS};
+    const int code = check(r, &from);
+    seal_keys_free(keys);
+    return code;
+}
+
+/* Read the arguments; false: they are wrong. */
+static bool read_arguments(struct check_request *r, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--fix") == 0) r->fix = true;
+        else if (strcmp(argv[i], "--dump") == 0) r->dump = true;
+        else if (strcmp(argv[i], "--from") == 0 && i + 1 < argc) r->from = argv[++i];
+        else if (strcmp(argv[i], "--cluster-secret-file") == 0 && i + 1 < argc) r->secret = argv[++i];
+        else if (argv[i][0] == '-' || r->path) return false;
+        else r->path = argv[i];
+    }
+    return r->path && !(r->dump && r->fix) && !(r->from && !r->fix) && !(r->secret && !r->from);
 }
 
 int cli_check(int argc, char **argv)
 {
-    bool fix = false, dumped = false;
-    const char *path = NULL;
+    struct check_request r = {.fix = false};
     if (cli_wants_help(argc, argv, usage)) return CLI_DONE;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--fix") == 0) fix = true;
-        else if (strcmp(argv[i], "--dump") == 0) dumped = true;
-        else if (argv[i][0] == '-' || path) return cli_misuse(usage);
-        else path = argv[i];
-    }
-    if (!path || (fix && dumped)) return cli_misuse(usage);
-    return dumped ? dump(path) : check(path, fix);
+    if (!read_arguments(&r, argc, argv)) return cli_misuse(usage);
+    if (r.dump) return dump(r.path);
+    return r.from ? check_from(&r) : check(&r, NULL);
 }

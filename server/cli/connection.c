@@ -15,7 +15,7 @@
 enum { PATIENCE_S = 10, MAX_REPLY = 64 << 20, MAX_WORDS = 8 };
 
 /* Split at the last colon. */
-static bool split_address(const char *address, char host[256], char port[8])
+bool connection_split_address(const char *address, char host[256], char port[8])
 {
     const char *colon = strrchr(address, ':');
     if (!colon || colon == address || strlen(colon + 1) > 5 || !colon[1]) return false;
@@ -33,7 +33,7 @@ static bool split_address(const char *address, char host[256], char port[8])
 bool connection_address_ok(const char *address)
 {
     char host[256], port[8];
-    if (split_address(address, host, port)) return true;
+    if (connection_split_address(address, host, port)) return true;
     (void)cli_fail("'%s' is not HOST:PORT", address);
     return false;
 }
@@ -43,7 +43,8 @@ static enum err dial(const char *address, int *fd, struct errmsg *m)
     char host[256], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     const struct timeval patience = {.tv_sec = PATIENCE_S};
-    if (!split_address(address, host, port)) return err_set(m, ERR_INVALID, "'%s' is not HOST:PORT", address);
+    if (!connection_split_address(address, host, port))
+        return err_set(m, ERR_INVALID, "'%s' is not HOST:PORT", address);
     const int rc = getaddrinfo(host, port, &hints, &found);
     if (rc) return err_set(m, ERR_MISSING, "%s: %s", address, gai_strerror(rc));
     *fd = -1;

@@ -13,6 +13,9 @@ struct connection {
 /* Whether @address is one, HOST:PORT; says so on stderr if not. */
 MUST_USE bool connection_address_ok(const char *address);
 
+/* Its parts: "host:port", "[v6]:port". False: it is none. */
+MUST_USE bool connection_split_address(const char *address, char host[256], char port[8]);
+
 /* "host:port", "[v6]:port". Errors: ERR_INVALID  the address; ERR_MISSING  nobody answers there. If the environment
  * has REDISCLI_AUTH, its password is given. */
 MUST_USE enum err connection_open(const char *address, struct connection *c, struct errmsg *m);

@@ -63,8 +63,11 @@ def test_dump_of_a_directory():
 def test_dump_of_files_of_a_redis():
     """--dump reads what a redis-server wrote: a dump, a directory, a file with timestamps."""
     redis = relevo.start(relevo.REDIS, aof_timestamp_enabled="yes")
-    load.fill(redis, 3, 2000)
+    load.fill(redis, 9, 2000)  # (no zero score with a sign, which ZADD cannot make)
     redis("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)\n")
+    redis("SAVE")
+    rewrite(redis)  # of what it logs, a client may not say all: XTRIM with LIMIT and =
+    redis("SET", "behind", "the base")
     redis("SAVE")
     digest = redis.digest()
     redis.stop()
@@ -73,7 +76,10 @@ def test_dump_of_files_of_a_redis():
     assert re.search(r'^FUNCTION "LOAD" "#!lua name=lib\\n', text, re.M), text[:300]
     text = dumped(redis.dir)
     tap.equal(fed_back(text), digest)
-    assert re.search(r"^# \d{4}-\d\d-\d\dT", text, re.M), text[:300]
+    path = os.path.join(relevo.temporary_directory(), "appendonly.aof")
+    with open(path, "wb") as f:
+        f.write(b"#TS:1700000000\r\n*1\r\n$4\r\nPING\r\n")
+    tap.equal(dumped(path).splitlines()[1:], ["# 2023-11-14T22:13:20.000Z", "PING"])
 
 
 def test_dump_ends_at_damage():
@@ -112,6 +118,243 @@ def test_progress_on_a_terminal():
     assert b"ok " in done.stdout and b"40 commands" in done.stdout, done.stdout
     status, out, err = relevo.run("check", path)
     tap.equal((status, err), (0, ""), out)
+
+
+def folder(directory):
+    return os.path.join(directory, "appendonlydir")
+
+
+def logs(directory):
+    """The segments, oldest first."""
+    return sorted(glob.glob(os.path.join(folder(directory), "*.incr.aof")), key=lambda f: int(f.split(".")[-3]))
+
+
+def damage(path, at):
+    """Flip a bit of the byte at @at, or in the middle of what @at gives as text."""
+    with open(path, "r+b") as f:
+        if isinstance(at, bytes):
+            at = f.read().index(at)
+        f.seek(at)
+        byte = f.read(1)
+        f.seek(at)
+        f.write(bytes([byte[0] ^ 1]))
+
+
+def fix(directory, *words, expected=0, options=()):
+    """relevo check --fix; gives what it printed, which has all these words."""
+    status, out, err = relevo.run("check", "--fix", *options, directory)
+    tap.equal(status, expected, out + err)
+    for word in words:
+        assert re.search(word, out), f"{word!r} is not in:\n{out}"
+    return out
+
+
+def sound(directory):
+    status, out, err = relevo.run("check", directory)
+    tap.equal(status, 0, out + err)
+    return out
+
+
+def a_life(**settings):
+    """A stopped server with two restarts (three epochs), two bases and writes between; and its digest."""
+    server = relevo.start(log_retention_size="0", **settings)
+    for number in range(3):
+        for i in range(20):
+            server("RPUSH", f"list:{number}", f"element:{number}:{i}")
+        if number < 2:
+            rewrite(server)
+        server.restart()
+    server("SET", "last", "1")
+    digest = server.digest()
+    server.stop()
+    return server, digest
+
+
+def started(directory):
+    return relevo.start(dir=directory)
+
+
+def test_our_manifest_is_written_anew():
+    """A damaged or a missing relevo.manifest is written anew from the files; identity goes on where it can be proven."""
+    server, digest = a_life()
+    lineage = re.search(r"lineage ([0-9a-f]{32})", sound(server.dir)).group(1)
+    for text in ("node", "peer", "segment"):
+        directory = copy_of(server.dir)
+        path = os.path.join(folder(directory), "relevo.manifest")
+        with open(path, "ab") as f:
+            f.write(b"x" if text == "peer" else b"")
+        if text != "peer":
+            damage(path, text.encode())
+        status, out, _ = relevo.run("check", directory)
+        assert status == 1 and "relevo.manifest" in out, out
+        fix(directory, "is written anew from a base and", f"lineage {lineage}")
+        assert glob.glob(path + ".salvage-*"), "the damaged manifest was not kept"
+        sound(directory)
+        tap.equal(started(directory).digest(), digest, text)
+    directory = copy_of(server.dir)
+    os.unlink(os.path.join(folder(directory), "relevo.manifest"))
+    out = fix(directory, "is missing", "new lineage", "cannot be verified")
+    assert lineage not in out, out
+    sound(directory)
+    ours = started(directory)
+    tap.equal(ours.digest(), digest)
+    replica = relevo.start_replica(ours)
+    relevo.wait_equal_offsets(ours, replica)
+    tap.equal(replica.digest(), digest)
+
+
+def test_a_manifest_is_not_guessed():
+    """Where the files leave a doubt the manifest is not written, and nothing changes."""
+    server, _ = a_life(checkpoint_keep="3")
+
+    def without_manifest():
+        directory = copy_of(server.dir)
+        os.unlink(os.path.join(folder(directory), "relevo.manifest"))
+        return directory
+    gap = without_manifest()
+    os.unlink(logs(gap)[-1])
+    two = without_manifest()
+    shutil.copy(logs(two)[-1], os.path.join(folder(two), "other.aof.1.incr.aof"))
+    strange = without_manifest()
+    with open(os.path.join(folder(strange), "appendonly.aof.99.incr.aof"), "wb") as f:
+        f.write(b"*1\r\n$4\r\nPING\r\n")
+    for directory, words in ((gap, "no segment begins at"), (two, "two logs"), (strange, "not begin with a batch")):
+        before = sorted(os.listdir(folder(directory)))
+        fix(directory, words, expected=1)
+        tap.equal(sorted(os.listdir(folder(directory))), before)
+
+
+def test_a_redis_manifest_is_written_anew():
+    """A damaged appendonly.aof.manifest keeps a node from starting until --fix has written it anew, ours or a Redis's."""
+    server, digest = a_life()
+    redis = relevo.start(relevo.REDIS)
+    load.fill(redis, 8, 500)
+    redis_digest = redis.digest()
+    redis.stop()
+    for directory, expected in ((copy_of(server.dir), digest), (copy_of(redis.dir), redis_digest)):
+        path = os.path.join(folder(directory), "appendonly.aof.manifest")
+        damage(path, b"type")
+        refused = relevo.prepare(dir=directory).spawn()
+        tap.equal(refused.await_exit(), 1)
+        assert "appendonly.aof.manifest is damaged" in refused.log(), refused.log()
+        fix(directory, "appendonly.aof.manifest")
+        tap.equal(started(directory).digest(), expected)
+    with open(os.path.join(folder(redis.dir), "appendonly.aof.manifest"), "wb") as f:
+        f.write(b"nothing")
+    incr = logs(redis.dir)[-1]
+    shutil.copy(incr, incr.replace(".1.incr", ".3.incr"))
+    fix(redis.dir, "one is missing", expected=1)
+
+
+def test_damage_in_the_middle_is_cut():
+    """Damage in a segment that others follow: --fix cuts there, keeps all that it cut, and the node starts with the rest."""
+    server = relevo.start(auto_aof_rewrite_percentage="0", checkpoint_keep="3")
+    for number in range(3):
+        for i in range(10):
+            server("SET", f"key:{number}:{i}", i)
+        rewrite(server)
+    server("SET", "end", "1")
+    server.stop()
+    with open(os.path.join(folder(server.dir), "relevo.manifest"), "rb") as f:
+        assert f.read().count(b"segment ") == 4
+    # The newest base stands behind the damage: older segments go, and nothing of the data is lost.
+    directory = copy_of(server.dir)
+    damage(logs(directory)[1], b"key:1:5")
+    fix(directory, r"damaged at byte \d+ \(log offset \d+\)", r"Whole before it: \d+ bytes", "whole batches again",
+        r"the log is kept from offset \d+ on")
+    sound(directory)
+    tap.equal(started(directory)("DBSIZE"), 31)
+    # Without the newest base the damage lies in the way: the log ends before it.
+    directory = copy_of(server.dir)
+    bases = sorted(glob.glob(os.path.join(folder(directory), "*.base.rdb")))
+    for base in bases[1:]:
+        damage(base, 30)
+    damage(logs(directory)[2], b"key:2:5")
+    out = fix(directory, "base.rdb: damaged at byte", "the log begins at .*base.rdb now")
+    assert ".salvage-" in out
+    sound(directory)
+    ours = started(directory)
+    tap.equal(ours("DBSIZE"), 25)
+    assert ours("EXISTS", "key:2:4") and not ours("EXISTS", "key:2:5")
+    kept = b"".join(open(f, "rb").read() for f in glob.glob(os.path.join(folder(directory), "*.salvage-*")))
+    assert b"key:2:6" in kept and b"end" in kept, "what was cut off is gone"
+
+
+def test_a_missing_segment():
+    """A missing segment keeps a node from starting; --fix lets the log end before it."""
+    server = relevo.start(auto_aof_rewrite_percentage="0", checkpoint_keep="3")
+    for number in range(2):
+        server("SET", f"key:{number}", "1")
+        rewrite(server)
+    server("SET", "end", "1")
+    server.stop()
+    path = logs(server.dir)[-1]
+    os.rename(path, path + ".away")
+    refused = relevo.prepare(dir=server.dir).spawn()
+    tap.equal(refused.await_exit(), 1)
+    assert os.path.basename(path) in refused.log() and "is missing" in refused.log(), refused.log()
+    fix(server.dir, os.path.basename(path), "the log ends before it now")
+    sound(server.dir)
+    tap.equal(started(server.dir)("KEYS", "*").__len__(), 2)
+
+
+def test_a_running_server_is_left_alone():
+    """--fix does nothing to a directory that a server uses."""
+    server = relevo.start()
+    server("SET", "k", "v")
+    for path in (server.dir, folder(server.dir)):
+        status, out, err = relevo.run("check", "--fix", path)
+        assert status == 1 and "in use" in err, (status, out, err)
+
+
+def test_damage_is_fetched_from_a_node():
+    """--fix --from gets the damaged part of a log from a replica, with a cluster secret or on the loopback without."""
+    for secret in (None, relevo.cluster_key()):
+        settings = {"cluster_secret_file": secret} if secret else {}
+        options = ["--cluster-secret-file", secret] if secret else []
+        primary = relevo.start(auto_aof_rewrite_percentage="0", **settings)
+        primary("SET", "before", "1")
+        replica = relevo.start_replica(primary, auto_aof_rewrite_percentage="0", **settings)
+        for number in range(200):
+            primary("RPUSH", "list", f"element:{number}", "x" * 500)
+        relevo.wait_equal_offsets(primary, replica)
+        digest = primary.digest()
+        primary.stop()
+        path = logs(primary.dir)[-1]
+        whole = relevo.file_digest(path)
+        for at in (b"element:100", b"element:0"):
+            damage(path, at)
+            status, out, _ = relevo.run("check", primary.dir)
+            assert status == 1 and "whole batches again from byte" in out, out
+            fix(primary.dir, r"fetched from 127.0.0.1:\d+", options=["--from", f"127.0.0.1:{replica.port}", *options])
+            tap.equal(relevo.file_digest(path), whole)
+        assert glob.glob(path + ".salvage-*"), "what stood there was not kept"
+        sound(primary.dir)
+        tap.equal(replica.info("replication")["master_link_status"], "down", "the visitor was taken for somebody")
+        primary.restart()
+        tap.equal(primary.digest(), digest)
+
+
+def test_who_cannot_give_the_log_is_named():
+    """--from a node of another lineage, with another key, or that is not there: said so, and nothing is cut."""
+    primary = relevo.start()
+    for number in range(20):
+        primary("SET", f"key:{number}", number)
+    primary.stop()
+    path = logs(primary.dir)[-1]
+    damage(path, b"key:10")
+    before = relevo.file_digest(path)
+    stranger = relevo.start()
+    stranger("SET", "k", "v")
+    guarded = relevo.start(cluster_secret_file=relevo.cluster_key())
+    redis = relevo.start(relevo.REDIS)
+    key = ["--cluster-secret-file", relevo.cluster_key()]
+    for port, more, words in ((stranger.port, [], "refuses"), (guarded.port, key, "failed .*127.0.0.1"),
+                              (relevo.free_port(), [], "refused"), (redis.port, [], "failed .*127.0.0.1")):
+        fix(primary.dir, words, expected=1, options=["--from", f"127.0.0.1:{port}", *more])
+        tap.equal(relevo.file_digest(path), before)
+    for wrong in (["--from", "127.0.0.1:1"], ["--fix", "--dump"], ["--fix", "--cluster-secret-file", "x"]):
+        tap.equal(relevo.run("check", primary.dir, *wrong)[0], 2, wrong)
 
 
 tap.main()

@@ -75,6 +75,20 @@ Test(recipe, a_stream_comes_with_its_past_its_groups_and_what_is_pending)
     fixture_free(&f);
 }
 
+Test(recipe, fields_come_with_their_expiry_times)
+{
+    struct fixture f;
+    fixture_init(&f);
+    for (int i = 0; i < 200; i++) (void)fixture_do(&f, "HSET large f%d v%d", i, i);
+    (void)fixture_do(&f, "HSET small a 1 b 2");
+    (void)fixture_do(&f, "HPEXPIREAT small 4102444800123 FIELDS 1 b");
+    (void)fixture_do(&f, "HPEXPIREAT large 4102444800456 FIELDS 3 f1 f7 f100");
+    struct kitchen k = copy_of(f.engine);
+    cr_expect(engines_equal(f.engine, k.engine));
+    engine_free(k.engine);
+    fixture_free(&f);
+}
+
 Test(recipe, a_large_collection_is_told_in_pieces)
 {
     struct fixture f;
