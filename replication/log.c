@@ -276,6 +276,7 @@ void log_close(struct log *log)
         if (log->fd >= 0 && log_sync(log, &m))
             log_say(log, LOG_SAY_WARNING, "Not all of the log could be synced: %s", m.text);
         log_thread_stop(log);
+        log_sweep_wait(log);
     }
     if (!log->o.files && log->manifest.base.name) {
         char *path = path_join(log->o.dir, log->manifest.base.name);
@@ -390,21 +391,6 @@ bool log_failed(struct log *log, struct errmsg *m)
 }
 
 void log_set_sync(struct log *log, enum log_sync_policy policy) { atomic_store(&log->policy, (int)policy); }
-
-void log_set_retention(struct log *log, uint64_t bytes, int64_t ms)
-{
-    (void)pthread_mutex_lock(&log->view);
-    log->o.retain_bytes = bytes;
-    log->o.retain_ms = ms;
-    (void)pthread_mutex_unlock(&log->view);
-}
-
-void log_set_keep(struct log *log, unsigned bases)
-{
-    (void)pthread_mutex_lock(&log->view);
-    log->o.keep_bases = bases;
-    (void)pthread_mutex_unlock(&log->view);
-}
 
 void log_notify_written(struct log *log, bool wanted) { atomic_store(&log->notify_written, wanted); }
 

@@ -1,6 +1,5 @@
-/* The files of a log directory: manifests, segments, and what may go. Log thread. */
+/* The files of a log directory: manifests and segments. Log thread. */
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,97 +117,6 @@ enum err log_rotate(struct log *log, void *context, struct errmsg *m)
     mem_free(name);
     manifest_free(&next);
     return e;
-}
-
-/* Whether the file was last written more than @retain_ms (0: no bound) before @now_ms; and its size. */
-static bool is_too_old(const struct log *log, const char *name, int64_t now_ms, int64_t retain_ms, uint64_t *bytes)
-{
-    struct stat st;
-    char *path = path_join(log->path, name);
-    const bool there = log->io->stat(log->io->context, path, &st) == 0;
-    mem_free(path);
-    *bytes = there ? (uint64_t)st.st_size : 0;
-    return retain_ms && (!there || now_ms - (int64_t)st.st_mtime * 1000 > retain_ms);
-}
-
-struct bounds {
-    uint64_t pin; /* the lowest offset that somebody holds */
-    unsigned keep_bases;
-    uint64_t bytes;
-    int64_t ms;
-};
-
-static struct bounds read_bounds(struct log *log)
-{
-    struct bounds b = {.pin = UINT64_MAX};
-    (void)pthread_mutex_lock(&log->view);
-    for (const struct log_pin *p = log->pins; p; p = p->next)
-        if (p->offset < b.pin) b.pin = p->offset;
-    b.keep_bases = log->o.keep_bases;
-    b.bytes = log->o.retain_bytes;
-    b.ms = log->o.retain_ms;
-    (void)pthread_mutex_unlock(&log->view);
-    return b;
-}
-
-/* Bases that were replaced, while somebody still reads them. */
-static void collect_bases(struct log *log, uint64_t pin, struct names *files)
-{
-    if (pin != UINT64_MAX) return;
-    for (size_t i = 0; i < log->old_bases.count; i++) names_add(files, log->old_bases.at[i]);
-    names_free(&log->old_bases);
-}
-
-void log_retire_base(struct log *log, struct manifest *next, uint64_t offset)
-{
-    const struct bounds bounds = read_bounds(log);
-    if (!next->base.name) return;
-    const bool same = next->base.position.offset == offset;
-    manifest_retire_base(next);
-    if (same) {
-        /* Another image of the same moment: no generation of its own. */
-        names_add(&log->old_bases, next->kept[next->kept_count - 1].name);
-        manifest_drop_kept(next, next->kept_count - 1);
-    }
-    while (next->kept_count > bounds.keep_bases) {
-        names_add(&log->old_bases, next->kept[0].name);
-        manifest_drop_kept(next, 0);
-    }
-}
-
-/* From the base backwards: segments stay within the bounds of bytes and of time, and where a pin holds them. */
-void log_collect(struct log *log, struct manifest *next, struct names *files)
-{
-    if (!next->base.name) return;
-    struct bounds bounds = read_bounds(log);
-    const int64_t now = log_wall_ms();
-    uint64_t total = 0;
-    size_t i = next->segment_count;
-    collect_bases(log, bounds.pin, files);
-    /* Kept bases are of use only with the log behind them. */
-    if (next->kept_count && next->kept[0].position.offset < bounds.pin) bounds.pin = next->kept[0].position.offset;
-    while (i > 0 && next->segments[i - 1].start >= next->base.position.offset) i--;
-    for (bool drop = false; i > 0; i--) {
-        uint64_t bytes;
-        const bool old = is_too_old(log, next->segments[i - 1].name, now, bounds.ms, &bytes);
-        total += bytes;
-        drop |= old || total > bounds.bytes;
-        /* segments[i] exists: one begins at the base. */
-        if (!drop || next->segments[i].start > bounds.pin) continue;
-        names_add(files, next->segments[i - 1].name);
-        manifest_drop_segment(next, i - 1);
-    }
-}
-
-void log_remove_files(struct log *log, struct names *files)
-{
-    for (size_t i = 0; i < files->count; i++) {
-        char *path = path_join(log->path, files->at[i]);
-        if (log->io->unlink(log->io->context, path) && errno != ENOENT)
-            log_say(log, LOG_SAY_WARNING, "Cannot remove %s", path);
-        mem_free(path);
-    }
-    names_free(files);
 }
 
 void log_get_stats(struct log *log, struct log_stats *s)

@@ -98,10 +98,17 @@ struct log {
     struct chunk_row unsynced;      /* written, not durable; empty with LOG_SYNC_NO */
     uint64_t unsynced_bytes;        /* in them */
     uint32_t written_crc, kept_crc; /* of the batches that end at `written` and where `unsynced` begins */
-    int64_t sync_due_us, retry_due_us, group_us; /* monotonic; 0: not due */
-    bool sync_failed, broken;                    /* broken: nothing can be saved any more */
-    bool aof_stale;                              /* Redis's manifest is older than ours */
-    bool foreign;                                /* until the first checkpoint: nothing of ours is in the manifest */
+    int64_t sync_due_us, retry_due_us, retain_due_us, group_us; /* monotonic; 0: not due */
+    bool sync_failed, broken;                                   /* broken: nothing can be saved any more */
+    bool aof_stale;                                             /* Redis's manifest is older than ours */
+    bool foreign; /* until the first checkpoint: nothing of ours is in the manifest */
+
+    struct log_sweep {
+        pthread_t thread;   /* that removes files */
+        bool begun;         /* and is to be joined */
+        atomic_bool busy;   /* and has not ended */
+        struct names files; /* its own while it is busy */
+    } sweep;
 
     /* Under `view`; written by the log thread only. */
     pthread_mutex_t view;
@@ -158,9 +165,16 @@ enum err log_create_segment(struct log *log, uint64_t seq, int *fd, char **name,
 enum err log_rotate(struct log *log, void *context, struct errmsg *m);
 /* The base of @next is about to be replaced by one at @offset: it is kept, or goes when nobody reads it any more. */
 void log_retire_base(struct log *log, struct manifest *next, uint64_t offset);
+
+/* log_retain.c */
 /* Take what retention no longer needs out of @next, and list its files. */
 void log_collect(struct log *log, struct manifest *next, struct names *files);
 void log_remove_files(struct log *log, struct names *files);
+/* Look what may go, and have it removed. */
+void log_retain(struct log *log);
+void log_retain_later(struct log *log); /* a start */
+/* Wait until what is being removed is. */
+void log_sweep_wait(struct log *log);
 
 /* Loading; main thread, before the log thread starts. */
 struct scan;

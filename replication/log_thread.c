@@ -157,6 +157,7 @@ void log_thread_start(struct log *log)
     assert(!log->running);
     log->quit = false;
     log->running = true;
+    log_retain_later(log);
     const int failed = pthread_create(&log->thread, NULL, run, log);
     assert(!failed);
     (void)failed;

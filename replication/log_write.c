@@ -306,10 +306,12 @@ void log_settle(struct log *log)
     const bool due = syncs(log) && log->sync_due_us && now >= log->sync_due_us;
     if (due || log->unsynced_bytes >= UNSYNCED_MAX || atomic_load(&log->policy) == LOG_SYNC_ALWAYS)
         (void)log_flush_sync(log, &m);
+    if (now >= log->retain_due_us) log_retain(log);
 }
 
 int64_t log_due_us(const struct log *log)
 {
     if (log->failed) return log->retry_due_us;
-    return syncs(log) ? log->sync_due_us : 0;
+    const int64_t sync = syncs(log) ? log->sync_due_us : 0;
+    return sync && sync < log->retain_due_us ? sync : log->retain_due_us;
 }

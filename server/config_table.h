@@ -43,8 +43,8 @@
     X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \
     X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
     X(STOP_WRITES, "stop-writes-on-bgsave-error", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Refuse writes while the rules of save apply and the last snapshot failed.") \
-    X(LOG_RETENTION_SIZE, "log-retention-size", NULL, BYTES, "2gb", 0, INT64_MAX, 0, NULL, NULL, "Bytes of the log older than its base that are kept for replicas that are away.") \
-    X(LOG_RETENTION_SECONDS, "log-retention-seconds", NULL, NUMBER, "3600", 0, INT32_MAX, 0, NULL, NULL, "And for how long; 0: no bound of time.") \
+    X(LOG_RETAIN_BYTES, "log-retain-bytes", "log-retention-size", BYTES, "2gb", 0, INT64_MAX, 0, NULL, NULL, "Bytes of the log older than its base that are kept for replicas that are away.") \
+    X(LOG_RETAIN_SECONDS, "log-retain-seconds", "log-retention-seconds", NUMBER, "3600", 0, INT32_MAX, 0, NULL, NULL, "And for how long; 0: no bound of time.") \
     X(CHECKPOINT_KEEP, "checkpoint-keep", NULL, NUMBER, "0", 0, 1000, 0, NULL, NULL, "Older bases of the log that are kept, with the log behind them, to be restored.") \
     X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
     X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \

@@ -237,8 +237,8 @@ static enum err open_log(struct server *s, struct errmsg *m)
     o.files = config_number(s->config, SET_APPENDONLY);
     o.load_truncated = config_number(s->config, SET_LOAD_TRUNCATED);
     o.sync = sync_policy(s);
-    o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE);
-    o.retain_ms = config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000;
+    o.retain_bytes = (uint64_t)config_number(s->config, SET_LOG_RETAIN_BYTES);
+    o.retain_ms = config_number(s->config, SET_LOG_RETAIN_SECONDS) * 1000;
     o.keep_bases = (unsigned)config_number(s->config, SET_CHECKPOINT_KEEP);
     o.notify = notify;
     o.say = say;

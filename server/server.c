@@ -69,10 +69,10 @@ void server_apply(struct server *s, enum setting id)
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
     case SET_APPENDFSYNC:
     case SET_LOG_UNSYNCED_MAX: journal_configure(s); break;
-    case SET_LOG_RETENTION_SIZE:
-    case SET_LOG_RETENTION_SECONDS:
-        log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETENTION_SIZE),
-                          config_number(s->config, SET_LOG_RETENTION_SECONDS) * 1000);
+    case SET_LOG_RETAIN_BYTES:
+    case SET_LOG_RETAIN_SECONDS:
+        log_set_retention(s->journal.log, (uint64_t)config_number(s->config, SET_LOG_RETAIN_BYTES),
+                          config_number(s->config, SET_LOG_RETAIN_SECONDS) * 1000);
         break;
     case SET_CHECKPOINT_KEEP: log_set_keep(s->journal.log, (unsigned)config_number(s->config, id)); break;
     case SET_MAXMEMORY:

@@ -78,7 +78,7 @@ def test_kill_during_manifests():
     seed = random.SystemRandom().randrange(1 << 32)
     chance = random.Random(seed)
     tap.note(f"seed {seed}")
-    server = relevo.start(appendfsync="always", log_retention_size="0")
+    server = relevo.start(appendfsync="always", log_retain_bytes="0")
     for _ in range(tap.rounds(4, 60)):
         writers = load.Writers(server)
         for _ in range(chance.randrange(1, 12)):

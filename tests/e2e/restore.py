@@ -29,7 +29,7 @@ def marked(server, count, moments):
 
 def a_life(keep, retention="0"):
     """A stopped server with two bases between nine writes; and the places behind the writes."""
-    server = relevo.start(checkpoint_keep=str(keep), log_retention_size=retention)
+    server = relevo.start(checkpoint_keep=str(keep), log_retain_bytes=retention)
     moments = []
     for _ in range(2):
         marked(server, 3, moments)

@@ -105,6 +105,30 @@ Test(checkpoint, segments_stay_within_the_bounds_of_retention_and_while_they_are
     kit_end(&k);
 }
 
+Test(checkpoint, tighter_bounds_count_at_once_and_what_was_read_goes_when_nobody_reads_it)
+{
+    struct kit k;
+    struct log_pin pin;
+    kit_init(&k);
+    kit_begin(&k);
+    for (unsigned i = 0; i < 3; i++) {
+        kit_set(&k, "a", "1");
+        cr_assert_eq(kit_checkpoint(&k, "x."), CHECKPOINT_DONE);
+        if (i == 1) cr_assert_eq(log_pin(k.log, log_end(k.log), &pin), ERR_OK);
+    }
+    cr_expect(kit_has(&k, SEGMENT(1)) && kit_has(&k, SEGMENT(2)) && kit_has(&k, BASE(2)));
+    log_set_retention(k.log, 0, 0);
+    while (kit_has(&k, SEGMENT(1)) || kit_has(&k, SEGMENT(2))) (void)sched_yield();
+    cr_expect(kit_has(&k, SEGMENT(3)) && kit_has(&k, BASE(2)), "they are pinned");
+    log_unpin(k.log, &pin);
+    while (kit_has(&k, SEGMENT(3)) || kit_has(&k, BASE(2))) log_set_retention(k.log, 0, 0);
+    cr_expect(kit_has(&k, BASE(3)) && kit_has(&k, SEGMENT(4)));
+    kit_close(&k);
+    cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
+    cr_expect_str_eq(k.loaded.p, "[x.]");
+    kit_end(&k);
+}
+
 Test(checkpoint, a_plain_file_replaces_the_older_one_when_it_is_complete)
 {
     struct kit k;

@@ -61,6 +61,7 @@ static void live_as_primary(struct life *l)
     life_append(l, 1);
     life_rewrite(l);
     life_append(l, 1);
+    if (life_goes_on(l)) log_set_retention(l->k.log, 0, 0);
     life_promote(l);
     life_append(l, 1);
     life_sync(l);
