@@ -95,6 +95,7 @@ struct htable *object_table(enum type type, const void *object)
 
 bool object_leave(enum type type, void *object)
 {
+    if (type == TYPE_LIST) return watch_leave(list_watched(object));
     if (type == TYPE_STREAM) return watch_leave(stream_watched(object));
     const struct htable *table = object_table(type, object);
     return table && watch_leave(table->watch);

@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "common/portrait_impl.h"
 #include "common/rdb_write.h"
+#include "common/types/list.h"
 #include "common/types/stream.h"
 
 /* A stream's entries and its pending entries count alike. */
@@ -21,7 +22,9 @@ bool portrait_is_due(const struct entry *e, const struct portrait_bounds *bounds
     const enum type type = entry_type(e);
     if (type == TYPE_STRING) return false;
     void *object = entry_object(e);
-    if (type != TYPE_STREAM && !object_table(type, object)) return false;
+    const bool in_parts =
+        type == TYPE_LIST ? list_nodes(object) > 1 : type == TYPE_STREAM || object_table(type, object);
+    if (!in_parts) return false;
     const uint64_t size = type == TYPE_STREAM ? stream_elements(object) : object_size(type, object);
     return size > bounds->elements || (size > 1 && object_bytes(type, object, OBJECT_SAMPLES) > bounds->bytes);
 }
@@ -39,6 +42,7 @@ void *portrait_make(size_t size, const struct portrait_kind *kind, const struct 
 
 struct portrait *portrait_new(const struct entry *e, struct span head, struct piece_writer *w)
 {
+    if (entry_type(e) == TYPE_LIST) return portrait_new_list(e, head, w);
     if (entry_type(e) == TYPE_STREAM) return portrait_new_stream(e, head, w);
     return portrait_new_table(e, object_table(entry_type(e), entry_object(e)), head, w);
 }

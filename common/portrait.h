@@ -1,6 +1,7 @@
 /* The portrait of one large collection: what it held at one moment, made in bounded parts while commands change it.
  *
- * A collection in a hash table is divided into granules, ranges of the hash, about a bucket each. The portrait walks
+ * A list or a stream is given node by node (portrait_list.c, portrait_stream.c), and a node that changes ahead of its turn
+ * at once. A collection in a hash table is divided into granules, ranges of the hash, about a bucket each. The portrait walks
  * over them; a change in one that it has not given yet gives that granule first, as it was. One bit says so, and from
  * then on anything may happen there. So nothing is given twice, a change costs a bucket's worth of bytes once, and the
  * memory is one bit for each bucket.

@@ -106,7 +106,7 @@ void rdb_put_db(struct buf *out, unsigned id, uint64_t keys, uint64_t expires)
     put_len(out, expires);
 }
 
-static void put_node(void *context, struct span bytes, bool plain)
+void rdb_put_list_node(void *context, struct span bytes, bool plain)
 {
     struct buf *out = context;
     put_len(out, plain ? RDB_NODE_PLAIN : RDB_NODE_PACKED);
@@ -116,7 +116,7 @@ static void put_node(void *context, struct span bytes, bool plain)
 static void put_list(struct buf *out, const struct list *l)
 {
     put_len(out, list_nodes(l));
-    list_each_node(l, put_node, out);
+    list_each_node(l, rdb_put_list_node, out);
 }
 
 static void put_member(void *context, struct span member) { put_string(context, member); }

@@ -24,6 +24,9 @@ void rdb_put_raw(struct buf *out, struct span s);
 void rdb_put_string(struct buf *out, struct span s);
 void rdb_put_u64le(struct buf *out, uint64_t v);
 
+/* One node of a list, which is its number of nodes and these in order; @out: a struct buf. */
+void rdb_put_list_node(void *out, struct span bytes, bool plain);
+
 /* A stream is its number of nodes, the nodes in order, the marks (which end in the number of groups), the groups. */
 void rdb_put_stream(struct buf *out, const struct stream *s);
 void rdb_put_stream_node(struct buf *out, struct stream_id id, struct span listpack);

@@ -17,7 +17,7 @@
 struct node {
     struct node *prev, *next;
     unsigned char *data; /* a listpack, the bytes of one element, or a struct flat */
-    uint64_t size;       /* elements of the listpack; PLAIN and the bytes of the element; FLAT and the elements */
+    uint64_t size; /* elements of the listpack; PLAIN and the bytes of the element; FLAT and the elements; a stamp */
 };
 
 #define PLAIN (UINT64_C(1) << 63)
@@ -26,8 +26,18 @@ struct node {
 struct list {
     struct node *head, *tail;
     uint64_t count; /* elements */
-    uint64_t nodes;
+    uint64_t shape; /* number of nodes, stamp, MIXED; or WATCHED and the address of the watch, which has these */
 };
+
+/* Who watches a list must know of each node whether it was there at the beginning and is yet to be given. So every node
+ * bears a stamp of 14 bits: the list's. A watch gives the list another, which the nodes get when they are given, kept
+ * or made. If it ends before all have it, the stamps are mixed, and the next watch takes a higher one. */
+#define COUNT_BITS 48
+#define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
+#define STAMP_MAX  UINT64_C(0x3fff)
+#define STAMP_MASK (STAMP_MAX << COUNT_BITS)
+#define MIXED      (UINT64_C(1) << 62)
+#define WATCHED    (UINT64_C(1) << 63)
 
 enum {
     SAFE_NODE_BYTES = 8192, /* a node with a limit in elements must not grow beyond this either */
@@ -40,8 +50,76 @@ static bool is_plain(const struct node *n) { return (n->size & PLAIN) != 0; }
 static bool is_flat(const struct node *n) { return (n->size & (PLAIN | FLAT)) == FLAT; }
 static bool is_pack(const struct node *n) { return (n->size & (PLAIN | FLAT)) == 0; }
 static struct flat *flat_of(const struct node *n) { return (struct flat *)(void *)n->data; }
-static uint64_t node_count(const struct node *n) { return is_plain(n) ? 1 : n->size & ~FLAT; }
-static struct span plain_bytes(const struct node *n) { return span_of(n->data, (size_t)(n->size & ~PLAIN)); }
+static uint64_t node_count(const struct node *n) { return is_plain(n) ? 1 : n->size & COUNT_MASK; }
+static struct span plain_bytes(const struct node *n) { return span_of(n->data, (size_t)(n->size & COUNT_MASK)); }
+
+/* --- The watch ------------------------------------------------------------------------------------------------- */
+
+static struct list_watch *watch_of(const struct list *l)
+{
+    return l->shape & WATCHED ? (struct list_watch *)(uintptr_t)(l->shape & COUNT_MASK) : NULL;
+}
+
+static uint64_t *shape_of(struct list *l)
+{
+    struct list_watch *w = watch_of(l);
+    return w ? &w->shape : &l->shape;
+}
+
+static uint64_t shape(const struct list *l)
+{
+    const struct list_watch *w = watch_of(l);
+    return w ? w->shape : l->shape;
+}
+
+uint64_t list_nodes(const struct list *l) { return shape(l) & COUNT_MASK; }
+
+/* Give the node the list's stamp; false if it has it. */
+static bool stamp(struct node *n, uint64_t shape)
+{
+    if (((n->size ^ shape) & STAMP_MASK) == 0) return false;
+    n->size = (n->size & ~STAMP_MASK) | (shape & STAMP_MASK);
+    return true;
+}
+
+/* To be called before the elements of a node change. */
+static void before_change(const struct list *l, struct node *n)
+{
+    struct list_watch *w = watch_of(l);
+    if (w && stamp(n, w->shape)) w->keep(w, n);
+}
+
+struct watch *list_watched(const struct list *l)
+{
+    struct list_watch *w = watch_of(l);
+    return w ? &w->watch : NULL;
+}
+
+void list_begin_watch(struct list *l, struct list_watch *w)
+{
+    assert(!watch_of(l));
+    uint64_t next = (l->shape & STAMP_MASK) >> COUNT_BITS;
+    if (l->shape & MIXED && next == STAMP_MAX) {
+        next = 0;
+        for (struct node *n = l->head; n; n = n->next) (void)stamp(n, 0);
+    }
+    next = l->shape & MIXED ? next + 1 : !next;
+    w->shape = (l->shape & COUNT_MASK) | next << COUNT_BITS;
+    l->shape = WATCHED | (uint64_t)(uintptr_t)w;
+}
+
+void list_end_watch(struct list *l, bool whole)
+{
+    assert(watch_of(l));
+    l->shape = watch_of(l)->shape | (whole ? 0 : MIXED);
+}
+
+const void *list_first_node(const struct list *l) { return l->head; }
+const void *list_next_node(const void *node) { return ((const struct node *)node)->next; }
+bool list_take_node(const struct list *l, const void *node)
+{
+    return stamp((struct node *)(uintptr_t)node, shape(l));
+}
 
 static size_t node_byte_limit(const struct encoding_limits *limits)
 {
@@ -68,7 +146,7 @@ static bool node_may_be(size_t bytes, uint64_t count, const struct encoding_limi
 static bool node_takes(const struct node *n, struct span s, const struct encoding_limits *limits)
 {
     return n && is_pack(n) && !is_large(s, limits) &&
-           node_may_be(lp_bytes(n->data) + s.n + ELEMENT_OVERHEAD, n->size + 1, limits);
+           node_may_be(lp_bytes(n->data) + s.n + ELEMENT_OVERHEAD, node_count(n) + 1, limits);
 }
 
 /* Put a node that takes @data behind @after (NULL: at the head). Counts its elements. */
@@ -76,18 +154,22 @@ static struct node *link_node(struct list *l, struct node *after, unsigned char 
 {
     struct node *n = mem_alloc(sizeof *n);
     *n = (struct node){.prev = after, .next = after ? after->next : l->head, .data = data, .size = size};
+    (void)stamp(n, shape(l));
     *(n->prev ? &n->prev->next : &l->head) = n;
     *(n->next ? &n->next->prev : &l->tail) = n;
-    l->nodes++;
+    ++*shape_of(l);
     l->count += node_count(n);
     return n;
 }
 
 static void unlink_node(struct list *l, struct node *n)
 {
+    struct list_watch *w = watch_of(l);
+    before_change(l, n);
+    if (w) w->gone(w, n, n->next);
     *(n->prev ? &n->prev->next : &l->head) = n->next;
     *(n->next ? &n->next->prev : &l->tail) = n->prev;
-    l->nodes--;
+    --*shape_of(l);
     l->count -= node_count(n);
     mem_free(n->data);
     mem_free(n);
@@ -105,6 +187,7 @@ struct list *list_new(void) { return MEM_NEW(struct list); }
 void list_free(struct list *l)
 {
     if (!l) return;
+    assert(!watch_of(l));
     for (struct node *n = l->head, *next; n; n = next) {
         next = n->next;
         mem_free(n->data);
@@ -201,6 +284,7 @@ static void remove_in_node(struct list *l, struct node *node, const lp_t **at, u
         *at = NULL;
         return;
     }
+    before_change(l, node);
     if (is_flat(node)) flat_delete(flat_of(node), at, (size_t)n);
     else node->data = lp_delete(node->data, at, (size_t)n);
     node->size -= n;
@@ -224,7 +308,7 @@ static void unflatten(struct node *n, const lp_t **at)
 static bool goes_on_flat(const struct list *l, const struct node *n, struct span s)
 {
     int64_t v;
-    if (l->nodes < LONG_LIST || s.n == 0 || s.n > FLAT_WIDTH_MAX || is_plain(n)) return false;
+    if (list_nodes(l) < LONG_LIST || s.n == 0 || s.n > FLAT_WIDTH_MAX || is_plain(n)) return false;
     if (is_flat(n)) return flat_of(n)->width == s.n;
     const lp_t *first = lp_first(n->data), *last = lp_last(n->data);
     char scratch[NUM_I64_MAX_TEXT];
@@ -260,6 +344,7 @@ static void push_new_node(struct list *l, enum list_end end, struct span s, cons
 static bool push_flat(struct list *l, struct node *n, enum list_end end, struct span s)
 {
     const struct flat *f = flat_of(n);
+    before_change(l, n);
     if (flat_push(flat_of(n), end == LIST_HEAD, s)) {
         n->size++;
         l->count++;
@@ -279,6 +364,7 @@ void list_push(struct list *l, enum list_end end, struct span element, const str
         push_new_node(l, end, element, limits);
         return;
     }
+    before_change(l, n);
     n->data = end == LIST_HEAD ? lp_prepend(n->data, element) : lp_append(n->data, element);
     n->size++;
     l->count++;
@@ -310,12 +396,14 @@ static void join_with_next(struct list *l, struct node *n, const struct encoding
     struct node *next = n ? n->next : NULL;
     if (!next || !is_pack(n) || !is_pack(next)) return;
     const size_t bytes = lp_bytes(n->data) + lp_bytes(next->data) - LP_HEADER_BYTES - 1;
-    if (!node_may_be(bytes, n->size + next->size, limits)) return;
+    const uint64_t moved = node_count(next);
+    if (!node_may_be(bytes, node_count(n) + moved, limits)) return;
+    before_change(l, n);
     char scratch[NUM_I64_MAX_TEXT];
     for (const lp_t *at = lp_first(next->data); at; at = lp_next(next->data, at))
         n->data = lp_append(n->data, lp_get(at, scratch));
-    n->size += next->size;
-    l->count += next->size; /* unlink_node() takes them off */
+    n->size += moved;
+    l->count += moved; /* unlink_node() takes them off */
     unlink_node(l, next);
 }
 
@@ -338,14 +426,17 @@ static void insert_at(struct list *l, struct node *n, const lp_t *at, struct spa
     if (is_flat(n)) unflatten(n, &at);
     const bool first = is_plain(n) ? at != NULL : at == lp_first(n->data);
     if (node_takes(n, s, limits)) {
+        before_change(l, n);
         n->data = lp_insert(n->data, at, s, NULL);
         n->size++;
         l->count++;
     } else if (first && node_takes(n->prev, s, limits)) {
+        before_change(l, n->prev);
         n->prev->data = lp_append(n->prev->data, s);
         n->prev->size++;
         l->count++;
     } else if (!at && node_takes(n->next, s, limits)) {
+        before_change(l, n->next);
         n->next->data = lp_prepend(n->next->data, s);
         n->next->size++;
         l->count++;
@@ -366,12 +457,14 @@ bool list_set(struct list *l, int64_t index, struct span element, const struct e
     struct node *n = seek(l, index, &at);
     if (!n) return false;
     if (is_flat(n)) {
+        before_change(l, n);
         if (flat_set(flat_of(n), at, element)) return true;
         unflatten(n, &at);
     }
     const bool fits = !is_plain(n) && !is_large(element, limits) &&
                       node_may_be(lp_bytes(n->data) + element.n + ELEMENT_OVERHEAD, 0, limits);
     if (fits) {
+        before_change(l, n);
         n->data = lp_replace(n->data, &at, element);
     } else if (node_count(n) == 1) {
         link_element(l, n, element, limits);
@@ -487,14 +580,14 @@ bool list_iter_next(struct list_iter *i, struct span *element, char *scratch)
 
 const char *list_encoding(const struct list *l)
 {
-    return l->nodes > 1 || (l->head && is_plain(l->head)) ? "quicklist" : "listpack";
+    return list_nodes(l) > 1 || (l->head && is_plain(l->head)) ? "quicklist" : "listpack";
 }
 
 size_t list_bytes(const struct list *l, uint64_t samples)
 {
     /* Nodes from both ends on, by turns: what is alike lies together. */
     const struct node *head = l->head, *tail = l->tail;
-    const uint64_t most = samples && samples < l->nodes ? samples : l->nodes;
+    const uint64_t most = samples && samples < list_nodes(l) ? samples : list_nodes(l);
     size_t bytes = 0;
     for (uint64_t i = 0; i < most; i++) {
         const struct node *n = i % 2 ? tail : head;
@@ -502,20 +595,22 @@ size_t list_bytes(const struct list *l, uint64_t samples)
         if (i % 2) tail = tail->prev;
         else head = head->next;
     }
-    return mem_size(l) + (most ? (size_t)((double)bytes / (double)most * (double)l->nodes) : 0);
+    return mem_size(l) + (most ? (size_t)((double)bytes / (double)most * (double)list_nodes(l)) : 0);
 }
 
-uint64_t list_nodes(const struct list *l) { return l->nodes; }
+void list_show_node(const void *node, list_visit_node *visit, void *context)
+{
+    const struct node *n = node;
+    lp_t *packed = is_flat(n) ? flat_to_listpack(flat_of(n)) : NULL;
+    const lp_t *lp = packed ? packed : n->data;
+    if (is_plain(n)) visit(context, plain_bytes(n), true);
+    else visit(context, span_of(lp, lp_bytes(lp)), false);
+    lp_free(packed);
+}
 
 void list_each_node(const struct list *l, list_visit_node *visit, void *context)
 {
-    for (const struct node *n = l->head; n; n = n->next) {
-        lp_t *packed = is_flat(n) ? flat_to_listpack(flat_of(n)) : NULL;
-        const lp_t *lp = packed ? packed : n->data;
-        if (is_plain(n)) visit(context, plain_bytes(n), true);
-        else visit(context, span_of(lp, lp_bytes(lp)), false);
-        lp_free(packed);
-    }
+    for (const struct node *n = l->head; n; n = n->next) list_show_node(n, visit, context);
 }
 
 void list_append_listpack(struct list *l, void *listpack)
@@ -536,12 +631,13 @@ void list_check(const struct list *l)
     const struct node *prev = NULL;
     for (const struct node *n = l->head; n; prev = n, n = n->next) {
         assert(n->prev == prev);
-        assert(!is_pack(n) || (lp_valid(n->data, lp_bytes(n->data)) && n->size > 0 && n->size == lp_count(n->data)));
+        assert(!is_pack(n) || (lp_valid(n->data, lp_bytes(n->data)) && node_count(n) == lp_count(n->data)));
+        assert(node_count(n) > 0 && (shape(l) & MIXED || watch_of(l) || ((n->size ^ l->shape) & STAMP_MASK) == 0));
         if (is_flat(n)) flat_check(flat_of(n));
         assert(!is_flat(n) || flat_count(flat_of(n)) == node_count(n));
         count += node_count(n);
         nodes++;
     }
     assert(l->tail == prev);
-    assert(l->count == count && l->nodes == nodes);
+    assert(l->count == count && list_nodes(l) == nodes);
 }

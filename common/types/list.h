@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/engine.h"
+#include "common/watch.h"
 
 struct list;
 
@@ -49,6 +50,24 @@ void list_check(const struct list *l);
 typedef void list_visit_node(void *context, struct span bytes, bool plain);
 uint64_t list_nodes(const struct list *l);
 void list_each_node(const struct list *l, list_visit_node *visit, void *context);
+void list_show_node(const void *node, list_visit_node *visit, void *context); /* one of them */
+
+/* Who watches the nodes (watch.h; its before() is not used). A node is known by its address. */
+struct list_watch {
+    struct watch watch;
+    /* A node that was there at the beginning, and was not taken yet, is about to change or to go: once for each. */
+    void (*keep)(struct list_watch *w, const void *node);
+    /* A node is about to go, after keep() if that was due; @next (NULL: none) stands behind it. */
+    void (*gone)(struct list_watch *w, const void *node, const void *next);
+    uint64_t shape; /* the list's own */
+};
+void list_begin_watch(struct list *l, struct list_watch *w);
+void list_end_watch(struct list *l, bool whole);  /* whole: every node was taken */
+struct watch *list_watched(const struct list *l); /* NULL: nobody */
+const void *list_first_node(const struct list *l);
+const void *list_next_node(const void *node);
+/* Take a node; false if it was taken or kept already, or is younger than the watch. */
+bool list_take_node(const struct list *l, const void *node);
 /* Append a listpack (approved by lp_valid(), not empty; taken) or one plain element (copied). */
 void list_append_listpack(struct list *l, void *listpack);
 void list_append_plain(struct list *l, struct span element);

@@ -41,7 +41,7 @@ static void execute(struct fixture *f, const struct command_entry *command, stru
 
 const char *fixture_do(struct fixture *f, const char *format, ...)
 {
-    char line[4096];
+    char line[16384];
     va_list args;
     va_start(args, format);
     const int n = vsnprintf(line, sizeof line - 2, format, args);

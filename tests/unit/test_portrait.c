@@ -45,13 +45,14 @@ static void end(struct shot *s)
     fixture_free(&s->f);
 }
 
-static const char types[] = "shzx"; /* sets, hashes, sorted sets, streams: keys have these names */
+static const char types[] = "shzxl"; /* sets, hashes, sorted sets, streams, lists: keys have these names */
 
 static void add(struct shot *s, char type, const char *key, unsigned member, unsigned value)
 {
     switch (type) {
     case 's': (void)fixture_do(&s->f, "SADD %s member%u", key, member); break;
     case 'h': (void)fixture_do(&s->f, "HSET %s member%u value%u", key, member, value); break;
+    case 'l': (void)fixture_do(&s->f, "RPUSH %s element%u", key, member); break;
     case 'x': (void)fixture_do(&s->f, "XADD %s * member%u %u", key, member, value); break;
     default: (void)fixture_do(&s->f, "ZADD %s %u member%u", key, value, member);
     }
@@ -114,26 +115,58 @@ static void change_stream(struct shot *s)
     }
 }
 
+static void change_list(struct shot *s)
+{
+    struct fixture *f = &s->f;
+    char text[9100];
+    const unsigned i = (unsigned)rand_below(&s->r, MEMBERS), n = (unsigned)rand_below(&s->r, 300);
+    (void)snprintf(text, sizeof text, "%0*u", rand_below(&s->r, 8) ? 11 : (int)rand_below(&s->r, 9000), i);
+    switch (rand_below(&s->r, 16)) {
+    case 0: (void)fixture_do(f, "LPOP l %u", n); break;
+    case 1: (void)fixture_do(f, "RPOP l %u", n); break;
+    case 2: (void)fixture_do(f, "LSET l %u %s", i, text); break;
+    case 3: (void)fixture_do(f, "LSET l -%u %s", i, text); break;
+    case 4: (void)fixture_do(f, "LINSERT l BEFORE element%u %s", i, text); break;
+    case 5: (void)fixture_do(f, "LINSERT l AFTER element%u %s", i, text); break;
+    case 6: (void)fixture_do(f, "LREM l 1 element%u", i); break;
+    case 7: (void)fixture_do(f, "LREM l -2 element%u", i); break;
+    case 8: (void)fixture_do(f, "LTRIM l %u -%u", n / 4, n / 4 + 1); break;
+    case 9: (void)fixture_do(f, "RPOPLPUSH l l"); break;
+    case 10: (void)fixture_do(f, "LMOVE l l LEFT RIGHT"); break;
+    case 11:
+    case 12:
+        for (unsigned k = 0; k < n; k++) (void)fixture_do(f, "LPUSH l %s", text);
+        break;
+    default:
+        for (unsigned k = 0; k < n / 2; k++) add(s, 'l', "l", i + k, 0);
+    }
+}
+
 static void start(struct shot *s, uint64_t seed)
 {
     *s = (struct shot){.r = {seed}};
     (void)snprintf(s->who, sizeof s->who, "seed %lu", (unsigned long)seed);
     fixture_init(&s->f);
+    if (seed % 2) engine_limits(s->f.engine)->list_max_listpack_size = 8;
     for (const char *t = types; *t; t++) fill(s, *t, (char[]){*t, 0});
     (void)fixture_do(&s->f, "PEXPIREAT h 99999999999999");
     (void)fixture_do(&s->f, "SET small 1");
     for (unsigned i = 0; i < MEMBERS && seed % 2; i += 3)
         (void)fixture_do(&s->f, "HPEXPIRE h %u FIELDS 1 member%u", 1 + i, i);
+    /* Nodes with room in them, of all forms, among full ones. */
+    for (unsigned i = 0; i < seed * 40 % 300; i++) change_list(s);
+    for (unsigned i = 0; i < 3; i++) add(s, 'l', "l", i, 0);
 }
 
 /* One change of a large collection: of one member, of many, or of its name. */
 static void change(struct shot *s)
 {
     struct fixture *f = &s->f;
-    const char type = types[rand_below(&s->r, 4)], key[] = {type, 0};
+    const char type = types[rand_below(&s->r, 5)], key[] = {type, 0};
     const unsigned m = (unsigned)rand_below(&s->r, 2 * MEMBERS), n = (unsigned)rand_below(&s->r, 30);
-    if (type == 'x') {
-        change_stream(s);
+    if (type == 'x' || type == 'l') {
+        if (type == 'x') change_stream(s);
+        else change_list(s);
         return;
     }
     switch (rand_below(&s->r, 24)) {
@@ -162,7 +195,7 @@ static void change(struct shot *s)
 static void upset(struct shot *s)
 {
     struct fixture *f = &s->f;
-    const char key[] = {types[rand_below(&s->r, 4)], 0}, other[] = {types[rand_below(&s->r, 4)], 0};
+    const char key[] = {types[rand_below(&s->r, 5)], 0}, other[] = {types[rand_below(&s->r, 5)], 0};
     switch (rand_below(&s->r, 12)) {
     case 0: (void)fixture_do(f, "DEL %s", key); break;
     case 1: (void)fixture_do(f, "UNLINK %s", key); break;
@@ -248,10 +281,11 @@ Test(portrait, what_is_deleted_under_it_is_freed_in_the_background_when_it_is_do
     (void)fixture_do(&s.f, "UNLINK z");
     (void)fixture_do(&s.f, "SET s x");
     (void)fixture_do(&s.f, "RENAME small x");
+    (void)fixture_do(&s.f, "EXPIRE l -1");
     cr_expect_null(engine_take_garbage(s.f.engine, &objects), "all are still needed");
     while (traversal_step(s.t, &s.pieces, 1000)) continue;
     struct garbage *garbage = engine_take_garbage(s.f.engine, &objects);
-    cr_expect_eq(objects, 4);
+    cr_expect_eq(objects, 5);
     garbage_free(garbage);
     end(&s);
 }
@@ -284,6 +318,22 @@ Test(portrait, it_may_be_given_up_at_any_time)
         traversal_free(t);
         s.pieces.len = 0;
         begin(&s);
+        end(&s);
+    }
+}
+
+Test(portrait, an_insertion_that_goes_into_a_neighbour_of_its_node_keeps_that)
+{
+    for (unsigned behind = 0; behind < 2; behind++) {
+        struct shot s = {.r = {1}};
+        fixture_init(&s.f);
+        engine_limits(s.f.engine)->list_max_listpack_size = 8;
+        for (int i = 0; i < 80; i++) (void)fixture_do(&s.f, "RPUSH l %d", i);
+        (void)fixture_do(&s.f, "LREM l 1 %d", behind ? 44 : 36);
+        engine_digest_full(s.f.engine, s.digest);
+        s.t = traversal_begin(s.f.engine);
+        traversal_set_bounds(s.t, &(struct portrait_bounds){.elements = 1});
+        (void)fixture_do(&s.f, behind ? "LINSERT l AFTER 39 x" : "LINSERT l BEFORE 40 x");
         end(&s);
     }
 }
