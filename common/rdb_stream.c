@@ -49,6 +49,13 @@ static enum err load_node(struct load *l)
     return ERR_OK;
 }
 
+/* Counters are signed numbers in commands and in the log; what could not stand there is brought to the nearest that can. */
+static uint64_t counted(uint64_t v, uint64_t least)
+{
+    if (v > INT64_MAX) return INT64_MAX;
+    return v < least ? least : v;
+}
+
 static enum err load_marks(struct load *l)
 {
     struct stream_marks m = {0};
@@ -64,6 +71,7 @@ static enum err load_marks(struct load *l)
         TRY(read_id(l, &first)); /* what it is stands in the nodes */
         TRY(read_id(l, &m.max_deleted));
         TRY(rdb_read_number(l->in, &m.added));
+        m.added = counted(m.added, size);
     }
     stream_set_marks(l->stream, &m);
     return ERR_OK;
@@ -82,6 +90,7 @@ static enum err load_group_pending(struct load *l, struct radix *waiting)
         TRY(rdb_read_u64le(l->in, &ms));
         TRY(rdb_read_number(l->in, &p.deliveries));
         p.delivered_ms = (int64_t)ms;
+        p.deliveries = counted(p.deliveries, 0);
         if (radix_find(waiting, stream_id_key(id))) return damaged(l, "an entry that is pending twice");
         (void)radix_put(waiting, stream_id_key(id), mem_dup(&p, sizeof p));
     }
@@ -132,7 +141,8 @@ static enum err load_group(struct load *l)
         buf_free(&name);
         return e;
     }
-    const int64_t known = l->version >= 2 ? (int64_t)read : stream_position(l->stream, last);
+    int64_t known = l->version >= 2 ? (int64_t)read : stream_position(l->stream, last);
+    if (known < 0) known = STREAM_READ_UNKNOWN;
     struct stream_group *g = stream_groups_add(stream_groups(l->stream), buf_span(&name), last, known);
     buf_free(&name);
     e = g ? load_members(l, g, &waiting) : damaged(l, "a group twice");

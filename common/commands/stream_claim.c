@@ -49,7 +49,7 @@ static bool hand_over(struct call *c, struct claim *k, struct stream_id id, cons
     if (!old) p->deliveries = 1;
     p->delivered_ms = k->delivered_ms;
     if (k->deliveries >= 0) p->deliveries = (uint64_t)k->deliveries;
-    else if (!k->only_ids) p->deliveries++;
+    else if (!k->only_ids) stream_pending_count(p);
     if (k->only_ids) stream_reply_id(c->reply, id);
     else (void)stream_reply_one(c->reply, k->stream, id);
     stream_effect_claim(c, c->argv[1], k->group, id, p);

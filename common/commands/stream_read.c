@@ -128,7 +128,7 @@ static bool take_source(struct call *c, const struct read *r, size_t i, struct s
 
 static void move_group(const struct stream *s, struct stream_group *g, struct stream_id id)
 {
-    if (g->read != STREAM_READ_UNKNOWN && !stream_has_gaps(s, id)) g->read++;
+    if (g->read != STREAM_READ_UNKNOWN && !stream_has_gaps(s, id)) g->read += g->read < INT64_MAX;
     else if (stream_marks(s)->added) g->read = stream_position(s, id);
     g->last = id;
 }
@@ -180,7 +180,7 @@ static void reply_history(struct call *c, const struct read *r, struct source *s
         }
         stream_pending_before_change(s->group, id, p);
         p->delivered_ms = c->now_ms;
-        p->deliveries++;
+        stream_pending_count(p);
         stream_effect_claim(c, s->key, s->group, id, p);
     }
     reply_end_array(c->reply, mark, (size_t)n);

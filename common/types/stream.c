@@ -152,7 +152,7 @@ void stream_append(struct stream *s, struct stream_id id, const struct span *pai
     }
     put_node(s, node_id, stream_node_append(node, node_id, id, pairs, count));
     s->size++;
-    s->marks.added++;
+    s->marks.added += s->marks.added < INT64_MAX;
     s->marks.last = id;
     if (s->size == 1) s->marks.first = id;
 }
@@ -173,6 +173,7 @@ bool stream_append_node(struct stream *s, struct stream_id id, lp_t *node)
     stream_node_head(node, &h);
     put_node(s, id, node);
     s->size += h.live;
+    s->marks.added += h.live;
     if (!before) s->marks.first = stream_first(s, false);
     if (stream_id_cmp(last, s->marks.last) > 0) s->marks.last = last;
     return true;

@@ -16,7 +16,7 @@ struct stream_marks {
     struct stream_id last;        /* the highest ID that was ever given */
     struct stream_id first;       /* of the entries that are there; zero if there are none */
     struct stream_id max_deleted; /* the highest ID that was deleted by name */
-    uint64_t added;               /* entries since the stream began */
+    uint64_t added;               /* entries since the stream began: not fewer than there are, at most INT64_MAX */
 };
 
 struct stream *stream_new(void);

@@ -243,11 +243,12 @@ static void check_group(const struct stream_group *g)
         struct stream_id id = STREAM_ID_ZERO;
         const struct stream_pending *p;
         while ((p = stream_pending_from(&c->pending, &id))) {
-            assert(p->consumer == c && stream_pending_find(g, id) == p);
+            assert(p->consumer == c && stream_pending_find(g, id) == p && p->deliveries <= INT64_MAX);
             if (!stream_id_increment(&id)) break;
         }
     }
     assert(pending == g->pending.size);
+    assert(g->read >= STREAM_READ_UNKNOWN);
 }
 
 void stream_groups_check(const struct stream_groups *g)

@@ -17,8 +17,11 @@ struct stream_consumer {
 struct stream_pending {
     struct stream_consumer *consumer;
     int64_t delivered_ms;
-    uint64_t deliveries;
+    uint64_t deliveries; /* at most INT64_MAX, as it is logged, and read back, as a signed number */
 };
+
+/* It is given out once more. */
+static inline void stream_pending_count(struct stream_pending *p) { p->deliveries += p->deliveries < INT64_MAX; }
 
 /* Who watches what is pending in a group (watch.h). */
 struct pending_watch {
@@ -31,7 +34,7 @@ enum { STREAM_READ_UNKNOWN = -1 };
 
 struct stream_group {
     struct stream_id last; /* the last ID that was given out */
-    int64_t read;          /* entries given out since the stream began, or STREAM_READ_UNKNOWN */
+    int64_t read;          /* entries given out since the stream began, 0 or more, or STREAM_READ_UNKNOWN */
     struct radix pending;
     struct stream_consumer **consumers; /* sorted by name */
     size_t consumer_count;

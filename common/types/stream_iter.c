@@ -113,5 +113,6 @@ void stream_check(const struct stream *s)
     const struct stream_marks *m = stream_marks(s);
     assert(stream_id_cmp(m->first, stream_first(s, false)) == 0);
     assert(stream_id_cmp(stream_last(s), m->last) <= 0);
+    assert(m->added >= stream_size(s) && m->added <= INT64_MAX);
     stream_groups_check(stream_groups_of(s));
 }

@@ -370,6 +370,17 @@ Test(rdb_forms, streams_of_all_versions_are_read)
     expect_pending("0011");
 }
 
+Test(rdb_forms, counters_beyond_all_counting_of_streams_are_brought_to_what_the_log_can_say)
+{
+#define BEYOND "\x81\xff\xff\xff\xff\xff\xff\xff\xfe"
+    ADD("\x13\1q\0\0\5\1\0\0\4\1" BEYOND GROUP_BEGIN BEYOND "\1" ID_1_1 TIME_5 BEYOND "\1\1c" TIME_5 OWN_PENDING);
+    expect_loaded("0010");
+    engine_check(f.engine);
+    cr_expect(strstr(fixture_do(&f, "XPENDING q g - + 9"), ":9223372036854775807\r\n"));
+    cr_expect(strstr(fixture_do(&f, "XINFO STREAM q"), "entries-added\r\n:9223372036854775807\r\n"));
+    cr_expect(strstr(fixture_do(&f, "XINFO GROUPS q"), "entries-read\r\n$-1\r\n"));
+}
+
 Test(rdb_forms, damaged_streams_are_refused)
 {
     ADD("\x0F\1q\1\x0Fshort-of-a-byte\0");
