@@ -183,6 +183,7 @@ static enum err write_and_sync(const struct io_ops *io, const char *path, struct
     if (fd < 0) return err_errno(m, "open %s", path);
     struct iovec v = {.iov_base = (void *)(uintptr_t)content.p, .iov_len = content.n};
     enum err e = file_write_all(io, fd, &v, 1, m);
+    if (e) e = err_wrap(m, e, "%s", path);
     if (!e && io->fsync(io->context, fd)) e = err_errno(m, "fsync %s", path);
     if (io->close(io->context, fd) && !e) e = err_errno(m, "close %s", path);
     return e;

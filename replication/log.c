@@ -125,11 +125,12 @@ static enum err read_our_manifest(struct log *log, struct errmsg *m)
     enum err e = file_read(log->io, path, MANIFEST_BYTES_MAX, &text, m);
     if (e == ERR_OK) {
         e = manifest_decode(buf_span(&text), &log->manifest, m);
-        if (e)
+        if (e == ERR_FOREIGN) e = err_wrap(m, e, "the manifest %s cannot be used", path);
+        else if (e)
             e = err_wrap(m, e,
-                         "the manifest %s cannot be used (without it the directory is loaded as one that a Redis "
-                         "wrote: move it away to do so)",
-                         path);
+                         "the manifest %s cannot be used (relevo check --fix %.200s writes it anew from the files; "
+                         "without it the directory is loaded as one that a Redis wrote)",
+                         path, log->path);
     } else if (e == ERR_MISSING) {
         e = ERR_OK;
     }

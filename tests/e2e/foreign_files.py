@@ -1,5 +1,6 @@
 """Files of every Redis are read; what cannot be read is named, and nothing of it is touched."""
 import os
+import re
 import shutil
 import sys
 
@@ -32,21 +33,6 @@ def same_data(ours, theirs, what):
         for key in keys:
             tap.equal(ours("DEBUG", "DIGEST-VALUE", key), theirs("DEBUG", "DIGEST-VALUE", key), f"{key}, {what}")
     tap.equal(ours.digest(), theirs.digest(), what)
-
-
-def refused(directory, *words, **settings):
-    """The start ends with status 1 and one line that has all these words; no file changed."""
-    before = {name: relevo.file_digest(os.path.join(root, name)) for root, _, names in os.walk(directory)
-              for name in names}
-    server = relevo.prepare(dir=directory, **settings).spawn()
-    tap.equal(server.await_exit(), 1, "exit status")
-    lines = [line for line in server.log().splitlines() if line.startswith("relevo: ")]
-    tap.equal(len(lines), 1, server.log())
-    for word in words:
-        assert word in lines[0], f"{word!r} is not in: {lines[0]}"
-    after = {name: relevo.file_digest(os.path.join(root, name)) for root, _, names in os.walk(directory)
-             for name in names}
-    tap.equal(after, before, "files")
 
 
 def test_old_encodings():
@@ -134,7 +120,7 @@ def test_what_cannot_be_read_is_named():
     for file, words in cases:
         directory = relevo.temporary_directory()
         file.write(os.path.join(directory, "dump.rdb"))
-        refused(directory, "dump.rdb", words)
+        relevo.refused(directory, "dump.rdb", re.escape(words))
 
 
 def old_style(preamble):
@@ -170,7 +156,7 @@ def test_truncated_aof():
         multi = data.index(b"*1\r\n$5\r\nMULTI")
         for end in (len(data) - 1, data.index(b"*1\r\n$4\r\nEXEC"), multi + 20, multi - 3):
             write(path, data[:end])
-            refused(directory, "appendonly.aof", "byte", "aof-load-truncated", aof_load_truncated="no")
+            relevo.refused(directory, "appendonly.aof", "byte", "aof-load-truncated", aof_load_truncated="no")
             copy = os.path.join(relevo.temporary_directory(), "copy")
             shutil.copytree(directory, copy)
             ours = relevo.start(dir=copy)
@@ -195,7 +181,7 @@ def test_a_truncated_file_in_the_middle():
     shutil.copy(incr, os.path.join(folder, "appendonly.aof.2.incr.aof"))
     with open(incr, "r+b") as out:
         out.truncate(os.path.getsize(incr) - 2)
-    refused(redis.dir, "appendonly.aof.1.incr.aof", "byte")
+    relevo.refused(redis.dir, "appendonly.aof.1.incr.aof", "byte")
 
 
 tap.main()

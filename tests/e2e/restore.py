@@ -56,19 +56,7 @@ def restored(directory, moment):
 
 def refused(directory, moment, *words, **settings):
     """The start is refused in one line with these words, and no file changed."""
-    copy = copy_of(directory)
-    files = sorted(glob.glob(os.path.join(copy, "**"), recursive=True))
-    before = [(f, relevo.file_digest(f)) for f in files if os.path.isfile(f)]
-    server = relevo.prepare(dir=copy, **settings)
-    server.settings["restore_until"] = moment
-    server.spawn()
-    tap.equal(server.await_exit(), 1, server.log())
-    lines = [line for line in server.log().splitlines() if line.startswith("relevo: ")]
-    tap.equal(len(lines), 1, server.log())
-    for word in words:
-        assert re.search(word, lines[0]), f"{word!r} is not in: {lines[0]}"
-    files = sorted(glob.glob(os.path.join(copy, "**"), recursive=True))
-    tap.equal([(f, relevo.file_digest(f)) for f in files if os.path.isfile(f)], before, "files")
+    relevo.refused(copy_of(directory), *words, restore_until=moment, **settings)
 
 
 def test_every_position():

@@ -302,6 +302,24 @@ def start(kind=RELEVO, **options):
     return prepare(kind, **options).spawn().ready()
 
 
+def files_of(directory):
+    """The digest of every file below."""
+    return {os.path.join(root, name): file_digest(os.path.join(root, name)) for root, _, names in os.walk(directory)
+            for name in names}
+
+
+def refused(directory, *words, **settings):
+    """The start ends with status 1 and one line that has all these words; no file changed."""
+    before = files_of(directory)
+    server = prepare(dir=directory, **settings).spawn()
+    tap.equal(server.await_exit(), 1, "exit status")
+    lines = [line for line in server.log().splitlines() if line.startswith("relevo: ")]
+    tap.equal(len(lines), 1, server.log())
+    for word in words:
+        assert re.search(word, lines[0]), f"{word!r} is not in: {lines[0]}"
+    tap.equal(files_of(directory), before, "files")
+
+
 def run(*arguments, **options):
     """Run the relevo binary to its end; gives exit status, standard output and standard error as text."""
     done = subprocess.run([binary(), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True,
