@@ -23,7 +23,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void start_reading(struct client *c)
 {
-    if (c->flags & (CLIENT_READING | CLIENT_CLOSING | CLIENT_ENDED) || c->server->clients.paused) return;
+    if (c->flags & (CLIENT_READING | CLIENT_CLOSING | CLIENT_ENDED)) return;
     if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) == 0) c->flags |= CLIENT_READING;
     else client_close(c);
 }
@@ -256,7 +256,7 @@ static size_t consume(struct client *c, struct span in)
     bool ahead = false; /* @next is parsed */
     size_t done = 0;
     c->want = 1;
-    while (!(c->flags & STOPPED) && !s->clients.paused) {
+    while (!(c->flags & STOPPED)) {
         if (!ahead) parse(c, span_of(in.p + done, in.n - done), now);
         if (now->status == RESP_BAD) protocol_error(c);
         if (now->status != RESP_REQUEST) break;
@@ -350,7 +350,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void client_resume(struct client *c)
 {
-    if (c->flags & STOPPED || c->server->clients.paused) return;
+    if (c->flags & STOPPED) return;
     if (c->in.len) {
         turn_begin_commands(&c->server->stats.turn);
         const size_t done = consume(c, buf_span(&c->in));

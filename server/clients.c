@@ -157,21 +157,13 @@ void clients_stop(struct server *s)
     }
 }
 
-void clients_hold_writes(struct server *s, bool held)
+void clients_hold_writes(struct server *s, enum hold_writes why, bool held)
 {
-    s->clients.writes_held = held;
-    for (struct client *c = s->clients.first; !held && c; c = c->next) {
+    if (held) s->clients.writes_held |= why;
+    else s->clients.writes_held &= ~(unsigned)why;
+    for (struct client *c = s->clients.first; !s->clients.writes_held && c; c = c->next) {
         if (!(c->flags & CLIENT_MUST_NOT_WRITE)) continue;
         c->flags &= ~(unsigned)CLIENT_MUST_NOT_WRITE;
         clients_resume_later(c);
-    }
-}
-
-void clients_pause(struct server *s, bool paused)
-{
-    s->clients.paused = paused;
-    for (struct client *c = s->clients.first; c; c = c->next) {
-        if (paused) client_stop_reading(c);
-        else clients_resume_later(c);
     }
 }

@@ -21,9 +21,8 @@ struct clients {
     uint64_t turn; /* of the loop, counted */
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
-    bool paused;        /* nobody is read: the disk is behind */
-    bool writes_held;   /* a stop waits for replicas */
-    size_t pending_max; /* replies of one client above which no more of its requests are executed */
+    unsigned writes_held; /* reasons: bits of enum hold_writes */
+    size_t pending_max;   /* replies of one client above which no more of its requests are executed */
     size_t query_max;
     char *read_buffer;     /* CLIENTS_READ_BYTES */
     struct resp_argv argv; /* of the request at hand, while the one behind it is parsed already */
@@ -43,11 +42,12 @@ void clients_flush(struct server *s);
 /* Periodic: idle clients, slow readers, buffers larger than needed. */
 void clients_tend(struct server *s);
 
-/* Let commands that write wait, and what their clients send behind them; or go on. */
-void clients_hold_writes(struct server *s, bool held);
-
-/* Read nobody, execute nothing; or go on. */
-void clients_pause(struct server *s, bool paused);
+/* Let commands that write wait, and what their clients send behind them, until all reasons are gone. */
+enum hold_writes {
+    HOLD_FOR_REPLICAS = 1 << 0, /* a stop waits for them */
+    HOLD_FOR_DISK = 1 << 1,     /* too much waits for it */
+};
+void clients_hold_writes(struct server *s, enum hold_writes why, bool held);
 
 /* The client may execute again: it goes on in the next turn. */
 void clients_resume_later(struct client *c);

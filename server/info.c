@@ -191,6 +191,7 @@ static void write_persistence(struct server *s, struct buf *o)
     put_u64(o, "relevo_log_durable", log_durable(s->journal.log));
     put_i64(o, "relevo_log_unsynced_ms", log_unsynced_ms(s->journal.log, clock_now(&s->clock)));
     put_u64(o, "relevo_log_late", s->journal.late);
+    put_u64(o, "relevo_log_choked", s->journal.choked);
     put_u64(o, "relevo_log_syncs", log.syncs);
     put_u64(o, "relevo_log_sync_failures", log.failures);
     put_i64(o, "relevo_log_last_sync_usec", log.last_sync_us);

@@ -50,8 +50,8 @@ static void check_failure(struct server *s)
     j->failed = failed;
 }
 
-/* Bound what waits for a slow disk: a primary reads less from its clients, a replica (nodes_progress()) from its
- * primary. Where writes are refused anyway, clients may go on reading. */
+/* Bound what waits for a slow disk: a primary reads less from clients that write, a replica (nodes_progress()) from its
+ * primary. Where writes are refused anyway, they may go on hearing so. */
 static void check_backlog(struct server *s)
 {
     struct journal *j = &s->journal;
@@ -59,8 +59,8 @@ static void check_backlog(struct server *s)
     const bool choked = backlog > (j->choked ? CHOKE_BYTES / 2 : CHOKE_BYTES);
     if (choked != j->choked) log_notify_written(j->log, choked);
     j->choked = choked;
-    const bool pause = choked && !j->failed && !s->read_only;
-    if (pause != s->clients.paused) clients_pause(s, pause);
+    const bool hold = choked && !j->failed && !s->read_only, held = s->clients.writes_held & HOLD_FOR_DISK;
+    if (hold != held) clients_hold_writes(s, HOLD_FOR_DISK, hold);
 }
 
 static void on_wake(uv_async_t *h)

@@ -197,7 +197,7 @@ static void call_off(struct server *s)
     struct lifecycle *l = s->life;
     (void)uv_timer_stop(&l->wait);
     l->stage = STAGE_RUNNING;
-    clients_hold_writes(s, false);
+    clients_hold_writes(s, HOLD_FOR_REPLICAS, false);
     answer_askers(s);
 }
 
@@ -234,7 +234,7 @@ void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool f
     logger_line(s->logger, LOGGER_NOTICE, "Waiting for replicas before stopping, %lld s at most",
                 (long long)patience_s);
     l->stage = STAGE_LEAVING;
-    clients_hold_writes(s, true);
+    clients_hold_writes(s, HOLD_FOR_REPLICAS, true);
     (void)uv_timer_start(&l->wait, on_wait_over, (uint64_t)patience_s * 1000, 0);
 }
 

@@ -135,4 +135,26 @@ def test_a_change_of_policy_does_not_wait():
     tap.equal(waiting.read(), b"OK")
 
 
+def test_what_waits_for_the_disk_is_bounded():
+    """When much waits for the disk, clients that write are read no further; reads go on, and in the end all is answered."""
+    server, gate = gated(appendfsync="everysec", log_unsynced_max_ms="0")
+    server("SET", "other", "1")
+    gate.shut()
+    value, writers = "x" * (8 << 20), []
+
+    def choked():
+        return server.info("persistence")["relevo_log_choked"] == "1"
+    while not writers or has_answer(writers[-1]):
+        assert len(writers) < 100, "800 MB were taken"
+        c = server.connect()
+        c.send("SET", f"big:{len(writers)}", value)
+        writers.append(c)
+        relevo.wait(lambda: has_answer(writers[-1]) or choked(), "an answer, or that no more is taken")
+    assert int(server.info("persistence")["aof_buffer_length"]) < 160 << 20
+    tap.equal([server("GET", "other"), server("PING")], [b"1", b"PONG"])
+    gate.open()
+    tap.equal([c.read() for c in writers], [b"OK"] * len(writers))
+    tap.equal(server("DBSIZE"), len(writers) + 1)
+
+
 tap.main()
