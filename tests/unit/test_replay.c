@@ -284,18 +284,3 @@ Test(replay, is_tried_with_every_write_command_every_encoding_and_evictions)
     cr_expect_gt(coverage.evicted, 100);
     command_set_free(commands);
 }
-
-/* Seeds that once failed, with what was wrong. */
-Test(replay, of_seeds_that_once_failed_gives_equal_data)
-{
-    static const struct {
-        uint64_t seed;
-        unsigned commands, compare_every;
-        bool small_limits;
-        const char *was;
-    } kept[] = {
-        {1001, 17000, 20, true, "a loaded snapshot took the sign off a zero score, and the digest saw it"},
-    };
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        run(kept[i].seed, kept[i].commands, kept[i].compare_every, kept[i].small_limits, NULL);
-}
