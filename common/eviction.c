@@ -36,6 +36,18 @@ uint32_t eviction_clock_used(const struct eviction_settings *s, uint32_t clock, 
     return minutes(now_ms) << LFU_BITS | counter;
 }
 
+uint32_t eviction_clock_told(const struct eviction_settings *s, int64_t idle_s, int64_t frequency, int64_t now_ms)
+{
+    enum {
+        LONGEST = ENTRY_CLOCK_MASK / 2
+    }; /* such a key looks idle for as long again, before the clock has come around */
+    if (eviction_is_lfu(s) && frequency >= 0)
+        return minutes(now_ms) << LFU_BITS | (uint32_t)(frequency < LFU_MAX ? frequency : LFU_MAX);
+    const uint32_t fresh = eviction_clock_new(s, now_ms);
+    if (eviction_is_lfu(s) || idle_s < 0) return fresh;
+    return (fresh - (uint32_t)(idle_s < LONGEST ? idle_s : LONGEST)) & ENTRY_CLOCK_MASK;
+}
+
 uint32_t eviction_idle_seconds(uint32_t clock, int64_t now_ms)
 {
     return ((uint32_t)(now_ms / 1000) - clock) & ENTRY_CLOCK_MASK;

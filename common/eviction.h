@@ -52,6 +52,10 @@ uint32_t eviction_clock_new(const struct eviction_settings *s, int64_t now_ms);
 /* The clock after one more use; @random: 64 random bits. For LFU only: otherwise it is that of a new key. */
 uint32_t eviction_clock_used(const struct eviction_settings *s, uint32_t clock, int64_t now_ms, uint64_t random);
 
+/* That of a key that another server knew, of which it said how long the key was idle or how often it was used (negative: it
+ * did not); as far as the policy asks for it. */
+uint32_t eviction_clock_told(const struct eviction_settings *s, int64_t idle_s, int64_t frequency, int64_t now_ms);
+
 /* What OBJECT IDLETIME and OBJECT FREQ tell. */
 uint32_t eviction_idle_seconds(uint32_t clock, int64_t now_ms);
 unsigned eviction_frequency(const struct eviction_settings *s, uint32_t clock, int64_t now_ms);

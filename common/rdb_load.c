@@ -18,9 +18,11 @@ struct load {
     struct rdb_reader in;
     const struct rdb_target *to;
     struct rdb_loaded *done;
-    struct db *db;                /* the database that is being filled */
-    int64_t expiry;               /* of the key that comes next */
-    uint64_t idle_s;              /* and how long it had not been used */
+    struct db *db; /* the database that is being filled */
+    struct heading {
+        int64_t expiry;            /* of the key that comes next */
+        int64_t idle_s, frequency; /* and how long it had not been used, or how often it was; -1: not told */
+    } heading;
     struct buf key, string, pair; /* scratch: the key, a string or blob, the first half of a pair */
     bool have_first;              /* `pair` holds a field or member that waits for its other half */
     struct value value;           /* under construction; its object is freed if it stays unfinished */
@@ -349,32 +351,30 @@ static enum err load_content(struct load *l, unsigned kind)
     return ERR_OK;
 }
 
-/* A key and its value, behind the byte that says which kind it is. */
-/* Nothing tells how often a key was used: under LFU it begins as a new one. */
-static uint32_t clock_of(const struct rdb_target *to, int64_t used_s)
+static const struct heading no_heading = {.expiry = NO_EXPIRY, .idle_s = -1, .frequency = -1};
+
+static uint32_t clock_of(const struct rdb_target *to, const struct heading *h)
 {
-    if (to->eviction && eviction_is_lfu(to->eviction)) return eviction_clock_new(to->eviction, to->now_s * 1000);
-    return (uint32_t)used_s;
+    const struct eviction_settings in_seconds = EVICTION_DEFAULT;
+    return eviction_clock_told(to->eviction ? to->eviction : &in_seconds, h->idle_s, h->frequency, to->now_s * 1000);
 }
 
+/* A key and its value, behind the byte that says which kind it is. */
 static enum err load_key(struct load *l, unsigned kind)
 {
     TRY(rdb_read_string(&l->in, &l->key));
     TRY(load_content(l, kind));
     if (collection_empty(&l->value)) {
         drop_value(l);
-        l->expiry = NO_EXPIRY;
-        l->idle_s = 0;
+        l->heading = no_heading;
         l->done->empty_keys++;
         return ERR_OK;
     }
     const uint64_t keys = db_size(l->db);
-    struct entry *e = db_put(l->db, buf_span(&l->key), &l->value, l->expiry);
-    const int64_t used_s = (int64_t)((uint64_t)l->to->now_s - l->idle_s);
-    entry_set_clock(e, clock_of(l->to, used_s));
+    struct entry *e = db_put(l->db, buf_span(&l->key), &l->value, l->heading.expiry);
+    entry_set_clock(e, clock_of(l->to, &l->heading));
     l->value = (struct value){.type = TYPE_STRING};
-    l->expiry = NO_EXPIRY;
-    l->idle_s = 0;
+    l->heading = no_heading;
     if (db_size(l->db) == keys) return rdb_fail(&l->in, ERR_CORRUPT, "a key stands there twice");
     l->done->keys++;
     return l->to->key ? l->to->key(l->to->key_context, l->db, e, l->in.m) : ERR_OK;
@@ -391,7 +391,7 @@ static enum err load_expiry(struct load *l, bool in_seconds)
         TRY(rdb_read_u64le(&l->in, &ms));
     }
     if (ms > INT64_MAX) return rdb_fail(&l->in, ERR_CORRUPT, "an expiry time before 1970");
-    l->expiry = (int64_t)ms;
+    l->heading.expiry = (int64_t)ms;
     return ERR_OK;
 }
 
@@ -440,8 +440,14 @@ static enum err load_opcode(struct load *l, unsigned opcode)
     case RDB_EXPIRETIME: return load_expiry(l, true);
     case RDB_EXPIRETIME_MS: return load_expiry(l, false);
     case RDB_AUX: return load_aux(l);
-    case RDB_FREQ: return rdb_read_u8(&l->in, &byte);
-    case RDB_IDLE: return rdb_read_number(&l->in, &l->idle_s);
+    case RDB_FREQ:
+        TRY(rdb_read_u8(&l->in, &byte));
+        l->heading.frequency = byte;
+        return ERR_OK;
+    case RDB_IDLE:
+        TRY(rdb_read_number(&l->in, &a));
+        l->heading.idle_s = a < INT64_MAX ? (int64_t)a : INT64_MAX;
+        return ERR_OK;
     case RDB_MODULE_AUX: TRY(rdb_read_number(&l->in, &a)); return refuse_module(l, a);
     case RDB_FUNCTION2: return load_function(l);
     case RDB_FUNCTION_PREVIEW:
@@ -531,7 +537,7 @@ enum err rdb_load(const struct rdb_source *source, const struct rdb_target *targ
                   struct errmsg *m)
 {
     struct errmsg unwanted;
-    struct load l = {.to = target, .done = loaded, .expiry = NO_EXPIRY, .value = {.type = TYPE_STRING}};
+    struct load l = {.to = target, .done = loaded, .heading = no_heading, .value = {.type = TYPE_STRING}};
     *loaded = (struct rdb_loaded){0};
     load_begin(&l, source, target->max_string, m ? m : &unwanted);
     const enum err e = load_all(&l);
@@ -546,7 +552,7 @@ enum err rdb_load_value(struct span bytes, const struct rdb_target *target, stru
     struct errmsg unwanted;
     struct cursor c = cursor_of(bytes);
     const struct rdb_source source = rdb_source_span(&c);
-    struct load l = {.to = target, .expiry = NO_EXPIRY, .value = {.type = TYPE_STRING}};
+    struct load l = {.to = target, .heading = no_heading, .value = {.type = TYPE_STRING}};
     load_begin(&l, &source, target->max_string, m ? m : &unwanted);
     const enum err e = load_one(&l);
     if (!e) {

@@ -140,7 +140,7 @@ static void put_restored(struct call *c, const struct restore *r, struct value *
     const struct span key = c->argv[1];
     (void)call_find_any(c, key, FOR_WRITE); /* one whose time has come is removed, and that is logged, before */
     struct entry *e = call_put(c, key, v, r->expiry);
-    if (r->idle_s >= 0) entry_set_clock(e, (uint32_t)(c->now_ms / 1000 - r->idle_s));
+    entry_set_clock(e, eviction_clock_told(engine_eviction(c->engine), r->idle_s, r->frequency, c->now_ms));
     log_restore(c, r, e);
     call_changed(c, EVENT_GENERIC, "restore", key, 1);
 }

@@ -141,6 +141,19 @@ Test(dump, remembers_how_long_a_key_was_idle)
 {
     EXPECT("+OK|", "RESTORE k 0 %s IDLETIME 100", sealed(SPAN("\0\1v"), 10));
     EXPECT(":100|", "OBJECT IDLETIME k");
+    EXPECT("+OK|", "RESTORE k 0 %s REPLACE IDLETIME 9223372036854775807", sealed(SPAN("\0\1v"), 10));
+    EXPECT(":8388607|", "OBJECT IDLETIME k");
+}
+
+Test(dump, remembers_how_often_a_key_was_used)
+{
+    struct eviction_settings s = *engine_eviction(f.engine);
+    s.policy = EVICT_ALLKEYS_LFU;
+    engine_set_eviction(f.engine, &s);
+    EXPECT("+OK|", "RESTORE k 0 %s FREQ 200", sealed(SPAN("\0\1v"), 10));
+    EXPECT(":200|", "OBJECT FREQ k");
+    EXPECT("+OK|", "RESTORE other 0 %s IDLETIME 100", sealed(SPAN("\0\1v"), 10));
+    EXPECT(":5|", "OBJECT FREQ other");
 }
 
 Test(dump, carries_a_stream_whose_ids_are_as_far_apart_as_can_be)

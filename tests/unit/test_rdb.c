@@ -310,6 +310,15 @@ Test(rdb_forms, expiry_times_idle_times_and_frequencies_stand_before_a_key)
     EXPECT(":2000000000\r\n", "EXPIRETIME s");
     EXPECT(":68719476737\r\n", "PEXPIRETIME m");
     EXPECT(":-1\r\n", "PEXPIRETIME n");
+    (void)fixture_do(&f, "FLUSHALL");
+    struct eviction_settings lfu = *engine_eviction(f.engine);
+    lfu.policy = EVICT_ALLKEYS_LFU;
+    engine_set_eviction(f.engine, &lfu);
+    ADD("\xF9\7\0\1n\1v");
+    ADD("\0\1o\1v");
+    expect_loaded("0009");
+    EXPECT(":7\r\n", "OBJECT FREQ n");
+    EXPECT(":5\r\n", "OBJECT FREQ o");
     ADD("\xFC\x01\0\0\0\0\0\0\x80\0\1m\1v");
     expect_refused("0009", ERR_CORRUPT, "1970");
 }
