@@ -14,7 +14,7 @@ enum {
     FILE_MODE = 0640,
     SYNC_BYTES = 32 << 20,
     WRITE_BYTES = 256 * 1024, /* small pieces are gathered */
-    KEPT_BYTES = 16 << 20,    /* of pieces whose place is yet to come; more goes to a file */
+    KEPT_BYTES = 4 << 20,     /* of pieces whose place is yet to come; more goes to a file */
 };
 
 /* The base of a log without files: it exists for joining replicas, and while the process does. */

@@ -15,8 +15,8 @@
 
 enum {
     PIECE_BYTES = 64 * 1024,
-    SLICE_NS = 300000,      /* of the main thread, per turn */
-    BACKLOG_MAX = 32 << 20, /* pieces that wait for the disk */
+    SLICE_NS = 300000,     /* of the main thread, per turn */
+    BACKLOG_MAX = 4 << 20, /* pieces that wait for the disk */
     RETRY_MS = 5000,
 };
 

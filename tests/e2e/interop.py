@@ -6,6 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import load
 import relevo
+import resp
 import tap
 
 
@@ -46,6 +47,43 @@ def test_redis_reads_our_dump():
     redis = moved(ours, relevo.REDIS, appendonly="no")
     tap.equal(redis.digest(), digest)
     tap.equal(redis("PEXPIRETIME", "timed"), 4102444800123)
+
+
+def commands_on_large(i, at):
+    """The commands with number @i that fill (@at is 0) or change large collections of every type."""
+    yield "HSET", "large:h", f"field{i % 20000}", i
+    yield "ZADD", "large:z", i % (777 + at), f"member{i % 20000}"
+    yield "SREM" if at else "SADD", "large:s", f"member{i * 7 % 20000}"
+    yield "RPUSH", "large:l", f"element{i}"
+    yield "XADD", "large:x", "*", "field", i
+    if at:
+        yield "LSET", "large:l", i * 31 % 20000, "changed"
+        yield "LPOP", "large:l"
+        yield "XREADGROUP", "GROUP", "g", "other", "COUNT", 1, "STREAMS", "large:x", ">"
+
+
+def write_to_large(connection, at):
+    for batch in range(at, at + 20000, 100):
+        commands = [c for i in range(batch, batch + 100) for c in commands_on_large(i, at)]
+        connection.send_raw(b"".join(resp.encode(c) for c in commands))
+        for _ in commands:
+            connection.read()
+
+
+def test_redis_reads_what_was_written_to_meanwhile():
+    """redis-server loads a snapshot of large collections that were being written to; it holds what there was before."""
+    ours = relevo.start(appendonly="no")
+    connection = ours.connect()
+    write_to_large(connection, 0)
+    ours("XGROUP", "CREATE", "large:x", "g", "0")
+    ours("XREADGROUP", "GROUP", "g", "one", "COUNT", 3000, "STREAMS", "large:x", ">")
+    digest = ours.digest()
+    ours("BGSAVE")
+    write_to_large(connection, 20000)
+    relevo.wait(lambda: ours.info("persistence")["rdb_bgsave_in_progress"] == "0", "the snapshot to end")
+    tap.equal(ours.info("persistence")["rdb_last_bgsave_status"], "ok")
+    redis = moved(ours, relevo.REDIS, appendonly="no")
+    tap.equal(redis.digest(), digest)
 
 
 def test_we_read_redis_base_and_log():
