@@ -186,6 +186,7 @@ void engine_reset_stats(struct engine *e)
 unsigned engine_databases(const struct engine *e) { return e->data->count; }
 uint64_t engine_keys(const struct engine *e, unsigned db) { return db_size(e->data->dbs[db]); }
 uint64_t engine_expires(const struct engine *e, unsigned db) { return db_expires(e->data->dbs[db]); }
+int64_t engine_mean_ttl(const struct engine *e, unsigned db) { return db_mean_ttl(e->data->dbs[db]); }
 uint64_t engine_timed_hashes(const struct engine *e, unsigned db) { return db_timed_hashes(e->data->dbs[db]); }
 
 struct db *engine_db(struct engine *e, unsigned id) { return id < e->data->count ? e->data->dbs[id] : NULL; }

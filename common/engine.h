@@ -99,8 +99,9 @@ struct engine_observer {
 
 struct engine_stats {
     uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
-    uint64_t expired_fields; /* of hashes */
-    uint64_t dirty;          /* changes since the engine was made */
+    uint64_t expired_fields;   /* of hashes */
+    uint64_t eviction_buckets; /* of tables, that searches for keys to evict looked into */
+    uint64_t dirty;            /* changes since the engine was made */
 };
 
 struct engine *engine_new(const struct engine_options *options);
@@ -137,7 +138,8 @@ const struct engine_stats *engine_stats(const struct engine *e);
 void engine_reset_stats(struct engine *e);
 unsigned engine_databases(const struct engine *e);
 uint64_t engine_keys(const struct engine *e, unsigned db);
-uint64_t engine_expires(const struct engine *e, unsigned db);      /* keys with an expiry time */
+uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an expiry time */
+int64_t engine_mean_ttl(const struct engine *e, unsigned db); /* what those have to live, as engine_cycle() saw; ms */
 uint64_t engine_timed_hashes(const struct engine *e, unsigned db); /* hashes with fields that have one */
 
 /* Work for idle and periodic time: delete expired keys and fields of hashes (primary only), step pending resizes. Touches at

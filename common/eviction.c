@@ -4,6 +4,7 @@
 
 #include "common/call.h"
 #include "common/engine_impl.h"
+#include "common/expiry_map.h"
 #include "common/mem.h"
 
 enum { LFU_NEW = 5, LFU_MAX = 255, LFU_BITS = 8, MINUTES_MASK = 0xffff };
@@ -143,17 +144,58 @@ static void look_at(void *context, void *item, bool marked)
     pool_offer(s->engine->pool, badness_of(settings, item, s->now_ms), s->db, entry_key(item));
 }
 
-/* Look at whole buckets from a random one on. Neighbours in the table have nothing in common but their hash, so they
- * are as good a sample as any. Where few keys expire, go on until one is found: the marks make that cheap. */
-static void take_sample(struct sample *s, unsigned wanted)
+static uint64_t random_below(struct engine *e, uint64_t bound)
 {
-    enum { PATIENCE = 256 };
+    return (uint64_t)((unsigned __int128)engine_random(e) * bound >> 64);
+}
+
+/* Look into buckets from position @from on, at most @most of them, until @wanted keys were seen or the end of the table or
+ * @to lies behind. Returns where it stopped. */
+static uint64_t search(struct sample *s, uint64_t from, uint64_t to, uint64_t most, unsigned wanted)
+{
     const bool marked_only = eviction_is_volatile(&s->engine->options.eviction);
     const struct htable *table = db_table(s->engine->data->dbs[s->db]);
-    const uint64_t all = table->live.buckets + table->next.buckets + 1;
-    uint64_t at = engine_random(s->engine) >> (64 - HTABLE_POSITION_BITS);
-    for (uint64_t n = 0; n <= all && s->seen < wanted && (s->seen == 0 || n < PATIENCE); n++)
-        at = htable_scan(table, at, marked_only, look_at, s);
+    uint64_t n = 0;
+    while (n < most && from < to && s->seen < wanted) {
+        from = htable_scan(table, from, marked_only, look_at, s);
+        n++;
+        if (from == 0) break;
+    }
+    s->engine->stats.eviction_buckets += n;
+    return from;
+}
+
+/* Where few keys expire: draw one of them after the other, each with about equal chance. The buckets that are looked into
+ * are those of one range of the map for each. */
+static void draw_expiring(struct sample *s, unsigned wanted)
+{
+    const struct expiry_map *map = db_expiry_map(s->engine->data->dbs[s->db]);
+    for (unsigned draw = 0; draw < wanted && s->seen < wanted; draw++) {
+        uint64_t from, to;
+        expiry_map_find(map, random_below(s->engine, map->total), &from, &to);
+        const uint64_t start = from + random_below(s->engine, to - from);
+        const unsigned one_more = s->seen + 1;
+        (void)search(s, start, to, UINT64_MAX, one_more);
+        (void)search(s, from, start, UINT64_MAX, one_more);
+    }
+}
+
+/* Look at whole buckets from a random one on. Neighbours in the table have nothing in common but their hash, so they
+ * are as good a sample as any. A table that is far larger than its content is walked until something is found. */
+static void take_sample(struct sample *s, unsigned wanted)
+{
+    enum { PATIENCE = 256, DENSE = 16 }; /* buckets for a sample; for each key that expires */
+    const struct db *d = s->engine->data->dbs[s->db];
+    const uint64_t buckets = db_table(d)->live.buckets + db_table(d)->next.buckets;
+    const bool any_key = !eviction_is_volatile(&s->engine->options.eviction);
+    if (any_key || db_expires(d) * DENSE >= buckets) {
+        const uint64_t start = engine_random(s->engine) >> (64 - HTABLE_POSITION_BITS);
+        uint64_t at = search(s, start, UINT64_MAX, PATIENCE, wanted);
+        if (at == 0) at = search(s, 0, UINT64_MAX, PATIENCE, wanted);
+        if (any_key && s->seen == 0) at = search(s, at, UINT64_MAX, UINT64_MAX, 1);
+        if (any_key && s->seen == 0) (void)search(s, 0, UINT64_MAX, UINT64_MAX, 1);
+    }
+    if (!any_key && s->seen == 0) draw_expiring(s, wanted);
 }
 
 static uint64_t eligible(const struct engine *e, unsigned db)

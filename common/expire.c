@@ -1,10 +1,11 @@
 /* Active expiry of keys (that of hash fields stands in expire_fields.c): dead keys that nobody touches are found by walking the marked slots of the tables.
  *
- * A round walks on from where the last one stopped. It goes on as long as it keeps finding dead keys in more than a
+ * A round walks on from where the last one stopped, past ranges of the table that have none (expiry_map.h). It goes on as long as it keeps finding dead keys in more than a
  * tenth of what it looks at, and stops early where there are few; so where nothing is dead it costs next to nothing,
  * and after a mass of keys died at once it uses its whole budget, round after round, until few of them are left. */
 #include "common/call.h"
 #include "common/engine_impl.h"
+#include "common/expiry_map.h"
 
 enum {
     BATCH = 64,           /* keys that one DEL names */
@@ -18,9 +19,16 @@ enum {
 struct harvest {
     int64_t now_ms;
     uint64_t looked_at, dead;
+    int64_t ttl_ms; /* of all that were looked at and are not dead */
     struct entry *found[BATCH];
     size_t count;
 };
+
+static void add_ttl(struct harvest *h, int64_t ttl_ms)
+{
+    if (ttl_ms > INT64_MAX - h->ttl_ms) ttl_ms = INT64_MAX - h->ttl_ms;
+    h->ttl_ms += ttl_ms;
+}
 
 static void look_at(void *context, void *item, bool marked)
 {
@@ -28,7 +36,10 @@ static void look_at(void *context, void *item, bool marked)
     struct entry *e = item;
     (void)marked;
     h->looked_at++;
-    if (!entry_is_dead(e, h->now_ms)) return;
+    if (!entry_is_dead(e, h->now_ms)) {
+        add_ttl(h, entry_expiry(e) - h->now_ms);
+        return;
+    }
     h->dead++;
     if (h->count < BATCH) h->found[h->count++] = e;
 }
@@ -51,16 +62,19 @@ static unsigned walk(struct engine *e, struct harvest *h, unsigned budget, struc
     enum { BUCKET_MAX = 24 }; /* leave room for what one more bucket may hold; more waits for the next round */
     struct db *d = e->data->dbs[e->expire.db];
     unsigned buckets = 0;
-    const uint64_t before = h->looked_at;
+    const uint64_t before = h->looked_at, dead_before = h->dead;
     uint64_t at = e->expire.position;
+    h->ttl_ms = 0;
     do {
-        at = htable_scan(db_table(d), at, true, look_at, h);
+        at = htable_scan(db_table(d), expiry_map_next(db_expiry_map(d), at), true, look_at, h);
         buckets++;
     } while (at && h->count < BATCH - BUCKET_MAX && h->looked_at - before < SAMPLE && buckets < budget);
+    const uint64_t looked_at = h->looked_at - before, alive = looked_at - (h->dead - dead_before);
+    if (alive) db_learn_ttl(d, h->ttl_ms / (int64_t)alive);
     reap(e, d, h, effects);
     e->expire.position = at;
     if (at == 0) e->expire.db = (e->expire.db + 1) % e->data->count;
-    return (unsigned)(h->looked_at - before) + buckets / BUCKETS_PER_UNIT + 1;
+    return (unsigned)looked_at + buckets / BUCKETS_PER_UNIT + 1;
 }
 
 /* True if the budget ended before the dead became few. */

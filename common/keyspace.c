@@ -3,13 +3,15 @@
 #include <assert.h>
 
 #include "common/entry.h"
+#include "common/expiry_map.h"
 #include "common/field_index.h"
 #include "common/graveyard.h"
 #include "common/mem.h"
 
 struct db {
     struct htable table;
-    uint64_t expires;
+    struct expiry_map expires; /* keys with an expiry time */
+    int64_t mean_ttl_ms;
     struct graveyard *graveyard;
     struct field_index timed; /* hashes with fields that expire */
     unsigned id;
@@ -36,6 +38,7 @@ void db_free(struct db *d)
 {
     if (!d) return;
     field_index_clear(&d->timed);
+    expiry_map_clear(&d->expires);
     htable_free(&d->table);
     mem_free(d);
 }
@@ -43,8 +46,9 @@ void db_free(struct db *d)
 void db_clear(struct db *d)
 {
     field_index_clear(&d->timed);
+    expiry_map_clear(&d->expires);
     htable_clear(&d->table);
-    d->expires = 0;
+    d->mean_ttl_ms = 0;
 }
 
 void db_set_graveyard(struct db *d, struct graveyard *g) { d->graveyard = g; }
@@ -58,7 +62,8 @@ void db_bury(struct db *d)
 
 unsigned db_id(const struct db *d) { return d->id; }
 uint64_t db_size(const struct db *d) { return d->table.count; }
-uint64_t db_expires(const struct db *d) { return d->expires; }
+uint64_t db_expires(const struct db *d) { return d->expires.total; }
+const struct expiry_map *db_expiry_map(const struct db *d) { return &d->expires; }
 const struct htable *db_table(const struct db *d) { return &d->table; }
 void db_expect(struct db *d, uint64_t keys) { htable_expect(&d->table, keys); }
 bool db_resize_step(struct db *d, unsigned steps) { return htable_resize_step(&d->table, steps); }
@@ -71,6 +76,15 @@ struct entry *db_find_at(const struct db *d, uint64_t hash, struct span key)
     return htable_find(&d->table, hash, key);
 }
 
+int64_t db_mean_ttl(const struct db *d) { return d->expires.total ? d->mean_ttl_ms : 0; }
+
+void db_learn_ttl(struct db *d, int64_t sample_ms)
+{
+    enum { WEIGHT = 50 }; /* Redis's, so that monitors see what they know */
+    const int64_t before = d->mean_ttl_ms;
+    d->mean_ttl_ms = before ? before / WEIGHT * (WEIGHT - 1) + sample_ms / WEIGHT : sample_ms;
+}
+
 static struct htable_slot *must_find_slot(struct db *d, uint64_t hash, struct span key)
 {
     struct htable_slot *slot = htable_find_slot(&d->table, hash, key);
@@ -79,7 +93,7 @@ static struct htable_slot *must_find_slot(struct db *d, uint64_t hash, struct sp
 }
 
 /* Put @e into the slot of an older one, whose value is no longer needed or was taken over. */
-static void replace(struct db *d, struct htable_slot *slot, struct entry *e)
+static void replace(struct db *d, uint64_t hash, struct htable_slot *slot, struct entry *e)
 {
     struct entry *old = htable_slot_item(slot);
     const bool had = entry_has_expiry(old), has = entry_has_expiry(e);
@@ -87,7 +101,8 @@ static void replace(struct db *d, struct htable_slot *slot, struct entry *e)
     field_index_settle(&d->timed, e);
     if (had != has) {
         htable_slot_mark(slot, has);
-        d->expires += has ? 1 : UINT64_MAX;
+        if (has) expiry_map_add(&d->expires, hash);
+        else expiry_map_remove(&d->expires, hash);
     }
     mem_free(old);
 }
@@ -95,7 +110,7 @@ static void replace(struct db *d, struct htable_slot *slot, struct entry *e)
 static void insert(struct db *d, uint64_t hash, struct entry *e)
 {
     htable_insert_marked(&d->table, hash, e, entry_has_expiry(e));
-    d->expires += entry_has_expiry(e);
+    if (entry_has_expiry(e)) expiry_map_add(&d->expires, hash);
     field_index_settle(&d->timed, e);
 }
 
@@ -119,7 +134,7 @@ struct entry *db_put_at(struct db *d, uint64_t hash, struct span key, const stru
     struct entry *e = entry_build(&plan);
     field_index_remove(&d->timed, old);
     entry_release_value(old, d->graveyard);
-    replace(d, slot, e);
+    replace(d, hash, slot, e);
     return e;
 }
 
@@ -127,9 +142,10 @@ struct entry *db_put_at(struct db *d, uint64_t hash, struct span key, const stru
 static struct entry *rebuild(struct db *d, struct entry *e, const struct entry_plan *plan)
 {
     const struct span key = entry_key(e);
-    struct htable_slot *slot = must_find_slot(d, db_hash(d, key), key);
+    const uint64_t hash = db_hash(d, key);
+    struct htable_slot *slot = must_find_slot(d, hash, key);
     struct entry *fresh = entry_build(plan);
-    replace(d, slot, fresh);
+    replace(d, hash, slot, fresh);
     return fresh;
 }
 
@@ -160,7 +176,7 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key)
 {
     struct entry *e = htable_remove(&d->table, hash, key);
     if (!e) return false;
-    if (entry_has_expiry(e)) d->expires--;
+    if (entry_has_expiry(e)) expiry_map_remove(&d->expires, hash);
     field_index_remove(&d->timed, e);
     entry_release_value(e, d->graveyard);
     mem_free(e);
@@ -170,9 +186,10 @@ bool db_remove_at(struct db *d, uint64_t hash, struct span key)
 struct entry *db_move(struct db *d, struct span key, struct db *to, struct span to_key)
 {
     assert(d != to || !span_eq(key, to_key));
-    struct entry *e = htable_remove(&d->table, db_hash(d, key), key);
+    const uint64_t old_hash = db_hash(d, key);
+    struct entry *e = htable_remove(&d->table, old_hash, key);
     assert(e);
-    if (entry_has_expiry(e)) d->expires--;
+    if (entry_has_expiry(e)) expiry_map_remove(&d->expires, old_hash);
     field_index_remove(&d->timed, e);
     struct entry_plan plan = entry_plan_of(e);
     plan.key = to_key;
@@ -189,9 +206,11 @@ void db_swap(struct db *a, struct db *b)
     const struct db old = *a;
     a->table = b->table;
     a->expires = b->expires;
+    a->mean_ttl_ms = b->mean_ttl_ms;
     a->timed = b->timed;
     b->table = old.table;
     b->expires = old.expires;
+    b->mean_ttl_ms = old.mean_ttl_ms;
     b->timed = old.timed;
 }
 
@@ -203,6 +222,8 @@ void db_put_off(struct db *d, struct entry *e, int64_t until_ms) { field_index_p
 
 struct tally {
     uint64_t items, marked, timed;
+    const struct db *db;
+    struct expiry_map expires;
 };
 
 static void check_item(void *context, void *item, bool marked)
@@ -213,17 +234,21 @@ static void check_item(void *context, void *item, bool marked)
     tally->marked += marked;
     tally->timed += field_index_has(e);
     assert(marked == entry_has_expiry(e));
+    if (marked) expiry_map_add(&tally->expires, db_hash(tally->db, entry_key(e)));
     entry_check(e);
 }
 
 void db_check(const struct db *d)
 {
-    struct tally tally = {0};
+    struct tally tally = {.db = d};
     uint64_t at = 0;
     do at = htable_scan(&d->table, at, false, check_item, &tally);
     while (at);
     assert(tally.items == d->table.count);
-    assert(tally.marked == d->expires);
+    assert(tally.marked == d->expires.total);
+    assert(tally.marked == 0 ||
+           memcmp(tally.expires.counts, d->expires.counts, EXPIRY_MAP_RANGES * sizeof *d->expires.counts) == 0);
+    expiry_map_clear(&tally.expires);
     assert(tally.timed == d->timed.count);
     field_index_check(&d->timed);
     htable_check(&d->table);

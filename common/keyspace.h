@@ -91,6 +91,12 @@ void db_bury(struct db *d);
 unsigned db_id(const struct db *d);
 uint64_t db_size(const struct db *d);
 uint64_t db_expires(const struct db *d);
+/* How long keys that expire have still to live, in ms on average, as far as db_learn_ttl() was told by samples; 0 if none
+ * expires. Later samples count for more. */
+int64_t db_mean_ttl(const struct db *d);
+void db_learn_ttl(struct db *d, int64_t sample_ms);
+struct expiry_map;
+const struct expiry_map *db_expiry_map(const struct db *d); /* where those are that have an expiry time */
 const struct htable *db_table(const struct db *d); /* items are struct entry; the mark says "has an expiry time" */
 
 /* Size for @keys at once (loading); a hint. */

@@ -376,7 +376,8 @@ static void write_keyspace(struct server *s, struct buf *o)
     for (unsigned db = 0; db < engine_databases(s->engine); db++) {
         const uint64_t keys = engine_keys(s->engine, db), timed = engine_timed_hashes(s->engine, db);
         if (keys == 0) continue;
-        buf_printf(o, "db%u:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0", db, keys, engine_expires(s->engine, db));
+        buf_printf(o, "db%u:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=%" PRId64, db, keys,
+                   engine_expires(s->engine, db), engine_mean_ttl(s->engine, db));
         /* Redis 7.4's word; older monitors expect three fields, and see four only where there is something to say. */
         if (timed) buf_printf(o, ",subexpiry=%" PRIu64, timed);
         buf_add(o, "\r\n", 2);

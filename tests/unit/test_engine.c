@@ -1,3 +1,4 @@
+#include "common/keyspace.h"
 #include "tests/unit/engine_fixture.h"
 
 #include <criterion/criterion.h>
@@ -232,6 +233,45 @@ Test(engine, a_cycle_costs_nothing_where_nothing_is_dead)
     fixture_log(&f);
     cr_expect_not(engine_cycle(f.engine, f.now_ms, 1000, &f.effects));
     EXPECT_LOG("");
+}
+
+Test(engine, a_cycle_learns_how_long_keys_have_to_live)
+{
+    cr_expect_eq(engine_mean_ttl(f.engine, 0), 0);
+    for (int i = 0; i < 500; i++) fixture_do(&f, "SET k%d v PX %d", i, i % 2 ? 90000 : 110000);
+    for (int i = 0; i < 500; i++) fixture_do(&f, "SET lasting%d v", i);
+    (void)engine_cycle(f.engine, f.now_ms, 1000, &f.effects);
+    const int64_t mean = engine_mean_ttl(f.engine, 0);
+    cr_expect(mean > 95000 && mean < 105000, "%lld ms", (long long)mean);
+    f.now_ms += 60000;
+    for (int i = 0; i < 500; i++) (void)engine_cycle(f.engine, f.now_ms, 1000, &f.effects);
+    cr_expect_lt(engine_mean_ttl(f.engine, 0), mean - 55000, "later samples count for more");
+    cr_expect_eq(engine_mean_ttl(f.engine, 1), 0);
+    fixture_do(&f, "SWAPDB 0 1");
+    cr_expect_gt(engine_mean_ttl(f.engine, 1), 0, "it goes with the data");
+    fixture_do(&f, "FLUSHALL");
+    cr_expect_eq(engine_mean_ttl(f.engine, 1), 0);
+}
+
+Test(engine, a_time_to_live_without_end_does_not_overflow_the_mean)
+{
+    for (int i = 0; i < 30; i++) fixture_do(&f, "SET k%d v PXAT 9223372036854775806", i);
+    (void)engine_cycle(f.engine, f.now_ms, 1000, &f.effects);
+    cr_expect_gt(engine_mean_ttl(f.engine, 0), INT64_C(1) << 56);
+}
+
+Test(engine, a_cycle_finds_the_few_dead_keys_among_many_that_last_at_once)
+{
+    const struct value v = {.type = TYPE_STRING, .string = SPAN("v")};
+    for (int i = 0; i < 200000; i++) {
+        char key[16];
+        const int n = snprintf(key, sizeof key, "k%d", i);
+        (void)db_put(engine_db(f.engine, 0), span_of(key, (size_t)n), &v, i % 40000 ? NO_EXPIRY : f.now_ms + 1);
+    }
+    f.now_ms += 10;
+    (void)engine_cycle(f.engine, f.now_ms, 64, &f.effects);
+    cr_expect_eq(engine_expires(f.engine, 0), 0, "what has nothing that expires costs nothing");
+    cr_expect_eq(engine_keys(f.engine, 0), 200000 - 5);
 }
 
 struct seen {

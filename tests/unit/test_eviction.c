@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "common/graveyard.h"
+#include "common/keyspace.h"
 #include "tests/unit/engine_fixture.h"
 
 static struct fixture f;
@@ -134,6 +135,59 @@ Test(eviction, one_key_that_expires_is_found_among_many_that_do_not)
     cr_expect(evict());
     cr_expect(!exists("mortal"));
     cr_expect(!evict());
+}
+
+static struct span numbered_key(char *text, size_t room, const char *prefix, unsigned number)
+{
+    return span_of(text, (size_t)snprintf(text, room, "%s%u", prefix, number));
+}
+
+static void put_many(const char *prefix, unsigned count, int64_t expiry)
+{
+    const struct value v = {.type = TYPE_STRING, .string = SPAN("v")};
+    for (unsigned i = 0; i < count; i++) {
+        char text[32];
+        (void)db_put(engine_db(f.engine, 0), numbered_key(text, sizeof text, prefix, i), &v, expiry);
+    }
+}
+
+Test(eviction, a_few_keys_that_expire_among_many_are_found_without_a_walk_through_the_table)
+{
+    enum { LASTING = 400000, MORTAL = 5, RANGES = 4096, SAMPLES = 5 };
+    put_many("lasting", LASTING, NO_EXPIRY);
+    const struct htable *table = db_table(engine_db(f.engine, 0));
+    for (int policy = EVICT_VOLATILE_LRU; policy <= EVICT_VOLATILE_TTL; policy++) {
+        put_many("mortal", MORTAL, f.now_ms + 100000);
+        use_policy((enum eviction_policy)policy);
+        const uint64_t bound = SAMPLES * ((table->live.buckets + table->next.buckets) / RANGES + 3);
+        for (unsigned n = 0; n < MORTAL; n++) {
+            const uint64_t before = engine_stats(f.engine)->eviction_buckets;
+            cr_expect(evict());
+            const uint64_t looked_into = engine_stats(f.engine)->eviction_buckets - before;
+            cr_expect_leq(looked_into, bound, "%lu buckets, at most %lu", looked_into, bound);
+        }
+        cr_expect_eq(engine_expires(f.engine, 0), 0);
+        cr_expect(!evict());
+    }
+    cr_expect_eq(engine_keys(f.engine, 0), LASTING);
+}
+
+Test(eviction, of_a_few_keys_that_expire_each_goes_first_about_as_often)
+{
+    enum { MORTAL = 8, ROUNDS = 1600, EACH = ROUNDS / MORTAL };
+    put_many("lasting", 20000, NO_EXPIRY);
+    use_policy(EVICT_VOLATILE_RANDOM);
+    unsigned first[MORTAL] = {0};
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        put_many("mortal", MORTAL, f.now_ms + 100000);
+        cr_assert(evict());
+        for (unsigned i = 0; i < MORTAL; i++) {
+            char text[32];
+            first[i] += !db_find(engine_db(f.engine, 0), numbered_key(text, sizeof text, "mortal", i));
+        }
+    }
+    for (unsigned i = 0; i < MORTAL; i++)
+        cr_expect(first[i] > EACH * 3 / 4 && first[i] < EACH * 5 / 4, "key %u went first %u times", i, first[i]);
 }
 
 Test(eviction, idle_time_is_told_under_lru_and_frequency_under_lfu)
