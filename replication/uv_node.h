@@ -182,8 +182,9 @@ struct node_status {
     struct node_follower_status followers[NODE_STATUS_FOLLOWERS];
     size_t follower_count;
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
-    uint64_t bytes_in, bytes_out; /* on node links since the start */
-    uint64_t window_begin, window_bytes;
+    uint64_t bytes_in, bytes_out;      /* on node links since the start */
+    uint64_t window_begin, window_end; /* what of the log's tail is in memory; nothing while nobody could want it */
+    uint64_t window_bytes;
     uint64_t refused_handshakes;
 };
 

@@ -385,6 +385,7 @@ static void publish(struct node *n)
     s->bytes_in = n->conns.bytes_in;
     s->bytes_out = n->conns.bytes_out;
     s->window_begin = window_begin(c->window);
+    s->window_end = window_end(c->window);
     s->window_bytes = window_memory(c->window);
     s->refused_handshakes = n->conns.refused_handshakes;
     n->status_at_ms = node_now_ms();

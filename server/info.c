@@ -324,8 +324,9 @@ static void write_replication(struct server *s, struct buf *o)
     put_identity(s, o);
     put_u64(o, "repl_backlog_active", 1);
     put_i64(o, "repl_backlog_size", config_number(s->config, SET_REPL_BACKLOG_SIZE));
-    put_u64(o, "repl_backlog_first_byte_offset", n.window_begin);
-    put_u64(o, "repl_backlog_histlen", n.end > n.window_begin ? n.end - n.window_begin : 0);
+    const uint64_t kept = n.window_end - n.window_begin;
+    put_u64(o, "repl_backlog_first_byte_offset", kept ? n.window_begin : n.end);
+    put_u64(o, "repl_backlog_histlen", kept);
 }
 
 static void put_cpu(struct buf *o, const char *suffix, int who)

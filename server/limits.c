@@ -11,18 +11,18 @@ enum { LOOK_NS = 10000000, ROUND_NS = 500000, BETWEEN_LOOKS_AT_THE_CLOCK = 8 };
 
 static int64_t own_bytes(const struct limits *l) { return l->allocated ? (int64_t)(*l->allocated - *l->freed) : 0; }
 
-/* The log keeps in memory what is not durable yet, and what replicas may still ask for. */
+/* The log keeps in memory what is not durable yet, and what replicas may still ask for: mostly the same bytes, up to the
+ * log's end. */
 static int64_t log_bytes(struct server *s)
 {
     struct node_status n;
     if (!s->journal.log) return 0;
-    const uint64_t end = log_end(s->journal.log);
-    uint64_t kept_from = log_durable(s->journal.log);
-    if (s->nodes.node) {
-        node_status(s->nodes.node, &n);
-        if (n.window_begin < kept_from) kept_from = n.window_begin;
-    }
-    return kept_from < end ? (int64_t)(end - kept_from) : 0;
+    const uint64_t end = log_end(s->journal.log), durable = log_durable(s->journal.log);
+    const uint64_t unwritten = durable < end ? end - durable : 0;
+    if (!s->nodes.node) return (int64_t)unwritten;
+    node_status(s->nodes.node, &n);
+    const uint64_t window = n.window_end - n.window_begin;
+    return (int64_t)(window > unwritten ? window : unwritten);
 }
 
 /* What a checkpoint under way holds of old values, so that its picture of the data stays whole. It grows with each key
