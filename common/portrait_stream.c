@@ -132,14 +132,13 @@ static void give_pending(struct group_view *g, struct stream_id id, const struct
 /* A pending entry is about to change or go; @p is NULL where it is about to come. */
 static void before_pending(struct pending_watch *w, struct stream_id id, const struct stream_pending *p)
 {
-    static char here;
     struct group_view *g = PORTRAIT_OF(w, struct group_view, watch);
     if (stream_id_cmp(id, g->next) < 0 || radix_find(&g->touched, stream_id_key(id))) return;
     if (p) {
         give_pending(g, id, p);
         g->waits = true;
     }
-    (void)radix_put(&g->touched, stream_id_key(id), &here);
+    (void)radix_put(&g->touched, stream_id_key(id), g);
 }
 
 /* Its turn has come. */
