@@ -12,7 +12,8 @@
  *
  * What is written: version 10, integers in short strings, lists as QUICKLIST_2, sets as SET_INTSET or SET, hashes as
  * HASH_LISTPACK or HASH, sorted sets as ZSET_LISTPACK or ZSET_2, streams as STREAM_LISTPACKS_2,
- * expiry in milliseconds; no LZF. A key may be written only once; SELECTDB may return to a database.
+ * expiry in milliseconds; no LZF (rdb_pack.h does that, on another thread). A key may be written only once; SELECTDB may
+ * return to a database.
  *
  * Reading pulls bytes through a callback and takes every form of the six types in versions 1 to 11. Libraries of functions
  * are kept as they are. What it does not know (modules, functions of a preview of 7.0, later versions) is refused by

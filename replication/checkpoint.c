@@ -6,6 +6,7 @@
 
 #include "common/collate.h"
 #include "common/mem.h"
+#include "common/rdb_pack.h"
 #include "common/rdb.h"
 #include "replication/log_impl.h"
 #include "replication/spill.h"
@@ -53,6 +54,7 @@ struct checkpoint {
     uint64_t unsynced;
     struct buf out; /* gathered */
     struct rdb_sum sum;
+    struct rdb_packer *packer; /* NULL: strings stay as they are */
     struct collate *collate;
     struct spill *spill;
 };
@@ -158,6 +160,10 @@ static enum err write_out(struct checkpoint *c, struct errmsg *m)
 static enum err gather(void *checkpoint, struct span bytes, struct errmsg *m)
 {
     struct checkpoint *c = checkpoint;
+    if (c->packer) {
+        rdb_packer_take(c->packer, bytes, &c->out);
+        return c->out.len > WRITE_BYTES ? write_out(c, m) : ERR_OK;
+    }
     if (c->out.len + bytes.n > WRITE_BYTES) {
         const enum err e = write_out(c, m);
         if (e || bytes.n > WRITE_BYTES) return e ? e : write_span(c, bytes, m);
@@ -221,6 +227,7 @@ static enum err write_all(struct checkpoint *c, struct errmsg *m)
     const bool sealed = c->sealed;
     if (!e && c->aborted) e = err_set(m, ERR_CANCELED, "canceled");
     unlock(c);
+    if (!e && c->packer) rdb_packer_end(c->packer, &c->out);
     if (!e) e = write_out(c, m);
     return e || !sealed ? e : write_seal(c, m);
 }
@@ -354,6 +361,14 @@ static void feed(struct checkpoint *c, struct buf *b, bool pieces)
     *b = (struct buf){0};
 }
 
+void checkpoint_compress(struct checkpoint *c)
+{
+    lock(c);
+    assert(!c->count && !c->packer);
+    c->packer = rdb_packer_new();
+    unlock(c);
+}
+
 void checkpoint_feed(struct checkpoint *c, struct buf *b) { feed(c, b, false); }
 
 void checkpoint_feed_pieces(struct checkpoint *c, struct buf *run) { feed(c, run, true); }
@@ -410,6 +425,7 @@ void checkpoint_free(struct checkpoint *c)
     for (size_t i = 0; i < c->count; i++) buf_free(&c->queue[i].bytes);
     mem_free(c->queue);
     buf_free(&c->out);
+    rdb_packer_free(c->packer);
     collate_free(c->collate);
     spill_free(c->spill);
     mem_free(c->dir);

@@ -29,6 +29,9 @@ MUST_USE enum err checkpoint_begin_file(const struct io_ops *io, const char *pat
 /* The place of the log that it stands for; goes into the RDB's auxiliary fields. Zero for a plain file. */
 struct position checkpoint_position(const struct checkpoint *c);
 
+/* Have the thread compress long strings of the RDB file that is fed. Before anything is. */
+void checkpoint_compress(struct checkpoint *c);
+
 /* Append @b's bytes; its memory is taken and @b is empty afterwards. */
 void checkpoint_feed(struct checkpoint *c, struct buf *b);
 /* The same with a run of pieces (piece.h), which the thread puts into their order. What it must keep for that beyond some

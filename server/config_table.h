@@ -42,6 +42,7 @@
     X(LOAD_TRUNCATED, "aof-load-truncated", NULL, SWITCH, "yes", 0, 1, SETTING_FIXED, NULL, NULL, "Load an append-only file of a Redis that ends within a command.") \
     X(DBFILENAME, "dbfilename", NULL, TEXT, "dump.rdb", 0, 0, SETTING_FIXED, NULL, NULL, "File that BGSAVE writes.") \
     X(SAVE, "save", NULL, TEXT, "3600 1 300 100 60 10000", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_save, "Write dbfilename after so many seconds, if there were so many changes.") \
+    X(RDBCOMPRESSION, "rdbcompression", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Compress long strings in snapshots and bases.") \
     X(STOP_WRITES, "stop-writes-on-bgsave-error", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Refuse writes while the rules of save apply and the last snapshot failed.") \
     X(LOG_RETAIN_BYTES, "log-retain-bytes", "log-retention-size", BYTES, "2gb", 0, INT64_MAX, 0, NULL, NULL, "Bytes of the log older than its base that are kept for replicas that are away.") \
     X(LOG_RETAIN_SECONDS, "log-retain-seconds", "log-retention-seconds", NUMBER, "3600", 0, INT32_MAX, 0, NULL, NULL, "And for how long; 0: no bound of time.") \

@@ -218,6 +218,7 @@ static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
     v->total = traversal_total(v->walk);
     v->began_ms = clock_wall_ms();
     v->began_dirty = engine_stats(s->engine)->dirty;
+    if (config_number(s->config, SET_RDBCOMPRESSION)) checkpoint_compress(v->running);
     put_header(s);
     return ERR_OK;
 }

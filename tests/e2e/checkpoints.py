@@ -199,6 +199,29 @@ def test_a_full_disk_leaves_the_old_files():
     relevo.wait(lambda: persistence(server)["aof_rewrites"] == "1", "the base")
 
 
+def test_compression():
+    """rdbcompression makes files of text smaller, and redis-server reads them; "no" leaves strings as they are."""
+    server = relevo.start()
+    load.fill(server, 7, 500)
+    for number in range(50):
+        server("SET", f"text:{number}", f"all work and no play {number} " * 100)
+        server("HSET", "pairs", f"field:{number}", f"{number}" * 300)
+    sizes = []
+    for setting in ("no", "yes"):
+        server("CONFIG", "SET", "rdbcompression", setting)
+        server("SAVE")
+        sizes.append(os.path.getsize(dump(server)))
+    assert sizes[1] < sizes[0] / 2, sizes
+    rewrite = server("BGREWRITEAOF")
+    assert b"started" in rewrite
+    wait_idle(server)
+    digest = server.digest()
+    server.restart()
+    tap.equal(server.digest(), digest)
+    server.stop()
+    tap.equal(relevo.start(relevo.REDIS, dir=server.dir).digest(), digest)
+
+
 def test_fields_of_redis():
     """INFO persistence has every field that redis-server's has."""
     ours, theirs = relevo.start(), relevo.start(relevo.REDIS)
