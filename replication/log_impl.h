@@ -108,6 +108,7 @@ struct log {
         bool begun;         /* and is to be joined */
         atomic_bool busy;   /* and has not ended */
         struct names files; /* its own while it is busy */
+        char *dir;          /* likewise: a directory that goes as a whole, or NULL */
     } sweep;
 
     /* Under `view`; written by the log thread only. */
@@ -173,6 +174,8 @@ void log_remove_files(struct log *log, struct names *files);
 /* Look what may go, and have it removed. */
 void log_retain(struct log *log);
 void log_retain_later(struct log *log); /* a start */
+/* Have the directory @path (taken) removed; the next start does it if something else is being removed. */
+void log_sweep_dir(struct log *log, char *path);
 /* Wait until what is being removed is. */
 void log_sweep_wait(struct log *log);
 

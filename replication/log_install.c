@@ -26,6 +26,7 @@ struct install {
     char *base;  /* names in the new directory */
     char *segment;
     int fd;
+    bool settled; /* a power cut would leave the new directory in its place */
     struct manifest next;
 };
 
@@ -114,7 +115,8 @@ static enum err change_places(struct log *log, struct install *n, struct errmsg 
         return e;
     }
     struct errmsg later;
-    if (dir_sync(log->io, log->o.dir, &later)) log_fail_for_good(log, &later);
+    n->settled = dir_sync(log->io, log->o.dir, &later) == ERR_OK;
+    if (!n->settled) log_fail_for_good(log, &later);
     return ERR_OK;
 }
 
@@ -212,13 +214,13 @@ struct removal {
 static enum err remove_old(struct log *log, void *context, struct errmsg *m)
 {
     struct removal *r = context;
-    const enum err e = dir_remove(log->io, r->path, m);
-    if (e) log_say(log, LOG_SAY_WARNING, "Cannot remove the replaced directory %s: %s", r->path, m->text);
-    mem_free(r->path);
-    return e;
+    (void)m;
+    log_sweep_dir(log, r->path);
+    return ERR_OK;
 }
 
-/* The main thread does not wait for that. */
+/* The main thread does not wait for that. Where a power cut could still bring the old directory back, the next start
+ * removes it. */
 static void dispose(struct log *log, struct install *n)
 {
     if (!n->aside) return;
@@ -226,6 +228,7 @@ static void dispose(struct log *log, struct install *n)
         log_say(log, LOG_SAY_WARNING, "The data that this node held before is kept in %s", n->aside);
         return;
     }
+    if (!n->settled) return;
     struct removal *r = MEM_NEW(struct removal);
     r->path = n->aside;
     n->aside = NULL;

@@ -116,7 +116,12 @@ void log_remove_files(struct log *log, struct names *files)
 static void *sweep(void *context)
 {
     struct log *log = context;
+    struct errmsg m;
     log_remove_files(log, &log->sweep.files);
+    if (log->sweep.dir && dir_remove(log->io, log->sweep.dir, &m))
+        log_say(log, LOG_SAY_WARNING, "Cannot remove the replaced directory %s: %s", log->sweep.dir, m.text);
+    mem_free(log->sweep.dir);
+    log->sweep.dir = NULL;
     atomic_store(&log->sweep.busy, false);
     return NULL;
 }
@@ -128,10 +133,12 @@ void log_sweep_wait(struct log *log)
     log->sweep.begun = false;
 }
 
-static void begin_sweep(struct log *log, struct names *files)
+/* Takes both. */
+static void begin_sweep(struct log *log, struct names *files, char *dir)
 {
     log_sweep_wait(log);
     log->sweep.files = *files;
+    log->sweep.dir = dir;
     *files = (struct names){0};
     atomic_store(&log->sweep.busy, true);
     const int failed = pthread_create(&log->sweep.thread, NULL, sweep, log);
@@ -139,6 +146,13 @@ static void begin_sweep(struct log *log, struct names *files)
     (void)failed;
     (void)pthread_setname_np(log->sweep.thread, "relevo-sweep");
     log->sweep.begun = true;
+}
+
+void log_sweep_dir(struct log *log, char *path)
+{
+    struct names none = {0};
+    if (!atomic_load(&log->sweep.busy)) begin_sweep(log, &none, path);
+    else mem_free(path);
 }
 
 void log_retain(struct log *log)
@@ -153,7 +167,7 @@ void log_retain(struct log *log)
     log_collect(log, &next, &files);
     /* What cannot be written now can be written later. */
     if (next.segment_count < segments && log_persist(log, &next, &m)) names_free(&files);
-    if (files.count) begin_sweep(log, &files);
+    if (files.count) begin_sweep(log, &files, NULL);
     manifest_free(&next);
 }
 

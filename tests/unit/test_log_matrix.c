@@ -374,3 +374,24 @@ Test(log_matrix, a_snapshot_that_can_neither_take_its_place_nor_give_it_back_tak
     cr_expect(life_parse(l.k.loaded.p, &world, &next) && world == 1, "%s: %s", simdisk_where(l.disk), l.k.loaded.p);
     life_end(&l);
 }
+
+Test(log_matrix, the_old_data_stays_while_it_is_not_certain_that_a_snapshot_has_taken_its_place)
+{
+    bool hit = true;
+    for (int at = 0; hit; at++) {
+        struct life l;
+        /* The next file that is opened after the failure is one too many. */
+        const struct simdisk_plan plan = {
+            .fault = SIMDISK_FAIL, .on = "open", .at = at, .count = 1, .number = ENOSPC, .die_at = at + 1};
+        life_begin(&l, LOG_SYNC_ALWAYS);
+        life_open(&l, true);
+        life_append(&l, 1);
+        simdisk_arm(l.disk, &plan);
+        life_install(&l, false);
+        hit = simdisk_hit(l.disk);
+        (void)snprintf(l.what, sizeof l.what, "ENOSPC at %s", simdisk_where(l.disk));
+        kit_close(&l.k);
+        for (uint64_t seed = 1; hit && seed <= 8; seed++) recover(&l, SIMDISK_CUT_RANDOM, seed);
+        life_end(&l);
+    }
+}
