@@ -1,8 +1,10 @@
-/* Active expiry of keys (that of hash fields stands in expire_fields.c): dead keys that nobody touches are found by walking the marked slots of the tables.
+/* Active expiry of keys (that of hash fields stands in expire_fields.c): dead keys that nobody touches are found by walking
+ * the marked slots of the tables.
  *
- * A round walks on from where the last one stopped, past ranges of the table that have none (expiry_map.h). It goes on as long as it keeps finding dead keys in more than a
- * tenth of what it looks at, and stops early where there are few; so where nothing is dead it costs next to nothing,
- * and after a mass of keys died at once it uses its whole budget, round after round, until few of them are left. */
+ * A round walks on from where the last one stopped, past ranges of the table that have none (expiry_map.h). It goes on as
+ * long as it keeps finding dead keys in more than a tenth of what it looks at, and stops early where there are few; so
+ * where nothing is dead it costs next to nothing, and after a mass of keys died at once it uses its whole budget, round
+ * after round, until few of them are left. */
 #include "common/call.h"
 #include "common/engine_impl.h"
 #include "common/expiry_map.h"

@@ -127,41 +127,53 @@ static void add_element(void *context, struct span element)
     s->n++;
 }
 
-static void add_list(struct sorting *s, const struct list *list)
+static bool backwards(const struct sorting *s) { return s->keep_order && s->descending; }
+
+/* The elements from position @from on, @n of them. */
+static void add_list(struct sorting *s, const struct list *list, size_t from, size_t n)
 {
     struct list_iter i;
     struct span element;
     char scratch[NUM_I64_MAX_TEXT];
-    list_iter_begin(&i, list, s->keep_order && s->descending ? -1 : 0, s->keep_order && s->descending);
-    while (list_iter_next(&i, &element, scratch)) add_element(s, element);
+    const int64_t at = (int64_t)from;
+    list_iter_begin(&i, list, backwards(s) ? -1 - at : at, backwards(s));
+    for (; n > 0 && list_iter_next(&i, &element, scratch); n--) add_element(s, element);
 }
 
-static void add_zset(struct sorting *s, const struct zset *zset)
+static void add_zset(struct sorting *s, const struct zset *zset, size_t from, size_t n)
 {
     struct zset_iter i;
     struct span member;
     double score;
     char scratch[NUM_I64_MAX_TEXT];
-    const bool backwards = s->keep_order && s->descending;
-    zset_iter_begin(&i, zset, backwards ? zset_size(zset) - 1 : 0, backwards);
-    while (zset_iter_next(&i, &member, &score, scratch)) add_element(s, member);
+    if (n == 0) return;
+    zset_iter_begin(&i, zset, backwards(s) ? zset_size(zset) - 1 - from : from, backwards(s));
+    for (; n > 0 && zset_iter_next(&i, &member, &score, scratch); n--) add_element(s, member);
 }
 
-static void add_elements(struct sorting *s)
-{
-    if (!s->source) return;
-    if (s->type == TYPE_LIST) add_list(s, entry_object(s->source));
-    else if (s->type == TYPE_SET) set_each(entry_object(s->source), add_element, s);
-    else add_zset(s, entry_object(s->source));
-}
-
-/* The positions that LIMIT leaves. */
-static void cut(struct sorting *s)
+/* The positions that LIMIT leaves of @n. */
+static void cut(struct sorting *s, size_t n)
 {
     const uint64_t skip = s->offset < 0 ? 0 : (uint64_t)s->offset;
-    s->first = skip < s->n ? (size_t)skip : s->n;
-    const size_t left = s->n - s->first;
+    s->first = skip < n ? (size_t)skip : n;
+    const size_t left = n - s->first;
     s->end = s->first + (s->limit < 0 || (uint64_t)s->limit > left ? left : (size_t)s->limit);
+}
+
+/* All elements, or, where their order stays and may be entered anywhere, those that LIMIT leaves. */
+static void add_elements(struct sorting *s)
+{
+    const size_t size = s->source ? (size_t)object_size(s->type, entry_object(s->source)) : 0;
+    const bool page = s->keep_order && s->type != TYPE_SET;
+    cut(s, size);
+    const size_t from = page ? s->first : 0, n = page ? s->end - s->first : size;
+    if (size == 0) return;
+    if (s->type == TYPE_LIST) add_list(s, entry_object(s->source), from, n);
+    else if (s->type == TYPE_SET) set_each(entry_object(s->source), add_element, s);
+    else add_zset(s, entry_object(s->source), from, n);
+    if (!page) return;
+    s->first = 0;
+    s->end = n;
 }
 
 /* --- Patterns ---------------------------------------------------------------------------------------------------- */
@@ -378,7 +390,6 @@ static void run(struct call *c, bool may_store)
     }
     (void)buf_room(&s.names, 1); /* even if all elements are empty, they are somewhere */
     add_elements(&s);
-    cut(&s);
     finish(&s);
     buf_free(&s.names);
     buf_free(&s.items);

@@ -38,6 +38,10 @@ Test(sorts, sets_and_sorted_sets_are_sorted_by_member)
     EXPECT("*3|$1|5|$1|7|$1|9|", "SORT z");
     EXPECT("*3|$1|9|$1|5|$1|7|", "SORT z BY nosort");
     EXPECT("*2|$1|7|$1|5|", "SORT z BY nosort DESC LIMIT 0 2");
+    EXPECT("*1|$1|5|", "SORT z BY nosort LIMIT 1 1");
+    EXPECT("*2|$1|5|$1|9|", "SORT z BY nosort DESC LIMIT 1 9");
+    EXPECT("*0|", "SORT z BY nosort DESC LIMIT 3 9");
+    EXPECT("*3|$1|9|$1|5|$1|7|", "SORT z BY nosort LIMIT -4 9");
     EXPECT("+OK|", "SET x 1");
     EXPECT("-WRONGTYPE Operation against a key holding the wrong kind of value|", "SORT x");
     EXPECT(":1|", "HSET h a 1");
@@ -67,6 +71,10 @@ Test(sorts, what_is_no_number_is_refused)
     EXPECT(":2|", "RPUSH l 1 x");
     EXPECT("-ERR One or more scores can't be converted into double|", "SORT l");
     EXPECT("*2|$1|1|$1|x|", "SORT l BY nosort");
+    EXPECT("*1|$1|x|", "SORT l BY nosort LIMIT 1 1");
+    EXPECT("*1|$1|1|", "SORT l BY nosort DESC LIMIT 1 5");
+    EXPECT("*0|", "SORT l BY nosort DESC LIMIT 2 5");
+    EXPECT("*0|", "SORT l BY nosort LIMIT 0 0");
     EXPECT(":1|", "RPUSH e \"\"");
     EXPECT("*1|$0||", "SORT e");
     EXPECT(":1|", "RPUSH n nan");
