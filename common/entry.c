@@ -230,12 +230,18 @@ bool entry_overwrite(struct entry *e, const struct entry_plan *p)
     return true;
 }
 
+static void release_string(struct blob *b, struct graveyard *g)
+{
+    if (g && graveyard_wants_string(g, b->len)) graveyard_add_object(g, TYPE_STRING, b);
+    else mem_free(b);
+}
+
 void entry_release_value(struct entry *e, struct graveyard *g)
 {
     if (form_of(e) != FORM_POINTER) return;
     const enum type type = entry_type(e);
     void *object = load_pointer(e);
-    if (type == TYPE_STRING) mem_free(object);
+    if (type == TYPE_STRING) release_string(object, g);
     else if (object_leave(type, object)) return;
     else if (g && graveyard_wants(g, type, object)) graveyard_add_object(g, type, object);
     else object_free(type, object);

@@ -14,6 +14,8 @@ bool graveyard_wants(const struct graveyard *g, enum type type, const void *obje
     return g->open && object_size(type, object) > GRAVEYARD_LARGE;
 }
 
+bool graveyard_wants_string(const struct graveyard *g, size_t bytes) { return g->open && bytes >= GRAVEYARD_LONG; }
+
 static void add(struct graveyard *g, struct garbage one, uint64_t objects)
 {
     struct garbage *garbage = mem_alloc(sizeof *garbage);
@@ -44,6 +46,7 @@ void garbage_free(struct garbage *g)
     for (struct garbage *next; g; g = next) {
         next = g->next;
         if (g->db) db_free(g->db);
+        else if (g->type == TYPE_STRING) mem_free(g->object);
         else object_free(g->type, g->object);
         mem_free(g);
     }

@@ -2,13 +2,15 @@
  *
  * Freeing a large collection takes time in proportion, and nobody needs to wait for it: it is handed out of the keyspace
  * in constant time, and freed by a thread that has nothing else to do. A collection is worth the trouble from
- * GRAVEYARD_LARGE elements on. Without threads of its own, the engine only collects; whoever drives it takes the garbage
+ * GRAVEYARD_LARGE elements on, a string from GRAVEYARD_LONG bytes on: the kernel takes back its pages one by one, 20 ms for
+ * 512 MB (Redis always waits for that). Without threads of its own, the engine only collects; whoever drives it takes the garbage
  * (engine_take_garbage()) and calls garbage_free() when and where it likes. */
 #pragma once
 
 #include "common/keyspace.h"
 
-enum { GRAVEYARD_LARGE = 64 }; /* elements; Redis's figure */
+enum { GRAVEYARD_LARGE = 64 };     /* elements; Redis's figure */
+enum { GRAVEYARD_LONG = 1 << 20 }; /* bytes */
 
 /* A list; nobody else knows of what is in it, so it may be freed on any thread. */
 struct garbage;
@@ -23,7 +25,9 @@ struct graveyard {
 /* Is a value that is removed now to come here? */
 bool graveyard_wants(const struct graveyard *g, enum type type, const void *object);
 
-/* Take a collection, or a whole database that nobody refers to any more. */
+bool graveyard_wants_string(const struct graveyard *g, size_t bytes);
+
+/* Take a collection, an allocation that holds a string (TYPE_STRING), or a whole database that nobody refers to any more. */
 void graveyard_add_object(struct graveyard *g, enum type type, void *object);
 void graveyard_add_db(struct graveyard *g, struct db *d);
 

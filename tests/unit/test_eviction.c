@@ -238,6 +238,26 @@ static uint64_t garbage(void)
     return objects;
 }
 
+static void format_do(const char *format, const char *key, int number)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, format, key, number);
+    fixture_do(&f, "%s", line);
+}
+
+/* The keys `old` and `new`, of LEFT equal members, take nearly the same: a table of which a resize is under way takes no more
+ * than 48 bytes a member beside the members. Then they go. */
+enum { MEMBERS = 20000, LEFT = 400, RESIZED_BYTES = 48 };
+
+static void expect_alike(const char *what)
+{
+    const int shrunk = atoi(fixture_do(&f, "MEMORY USAGE old SAMPLES 0") + 1);
+    const int fresh = atoi(fixture_do(&f, "MEMORY USAGE new SAMPLES 0") + 1);
+    cr_expect(fresh > 1000 && shrunk < fresh + LEFT * RESIZED_BYTES, "%s: %d bytes, a fresh one %d", what, shrunk,
+              fresh);
+    fixture_do(&f, "DEL old new");
+}
+
 Test(eviction, unlink_leaves_a_large_value_to_be_freed_and_frees_a_small_one)
 {
     fill_set("large", 1000);
@@ -246,6 +266,46 @@ Test(eviction, unlink_leaves_a_large_value_to_be_freed_and_frees_a_small_one)
     EXPECT(":0\r\n", "EXISTS large small");
     cr_expect_eq(garbage(), 1);
     cr_expect_eq(garbage(), 0);
+}
+
+Test(eviction, a_long_string_is_left_to_be_freed_too)
+{
+    fixture_do(&f, "SETRANGE long %d x", GRAVEYARD_LONG - 1);
+    fixture_do(&f, "SETRANGE short %d x", GRAVEYARD_LONG - 2);
+    EXPECT(":2\r\n", "UNLINK long short");
+    cr_expect_eq(garbage(), 1);
+    fixture_do(&f, "SETRANGE long %d x", GRAVEYARD_LONG - 1);
+    fixture_do(&f, "DEL long");
+    cr_expect_eq(garbage(), 0);
+    engine_set_lazy(f.engine, &(struct lazy_settings){.server_del = true});
+    fixture_do(&f, "SETRANGE long %d x", GRAVEYARD_LONG - 1);
+    fixture_do(&f, "SET long v");
+    cr_expect_eq(garbage(), 1);
+    EXPECT("$1\r\nv\r\n", "GET long");
+}
+
+Test(eviction, a_collection_that_lost_most_of_its_members_gives_their_memory_back)
+{
+    static const struct {
+        const char *name, *add, *remove;
+    } kinds[] = {{"SREM", "SADD %s m%d", "SREM %s m%d"},
+                 {"HDEL", "HSET %s m%d v", "HDEL %s m%d"},
+                 {"ZREM", "ZADD %s 1 m%d", "ZREM %s m%d"}};
+    engine_limits(f.engine)->hash_max_listpack_entries = 16;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        for (int i = 0; i < MEMBERS; i++) format_do(kinds[k].add, "old", i);
+        for (int i = LEFT; i < MEMBERS; i++) format_do(kinds[k].remove, "old", i);
+        for (int i = 0; i < LEFT; i++) format_do(kinds[k].add, "new", i);
+        expect_alike(kinds[k].name);
+    }
+    for (int i = 0; i < MEMBERS; i++) format_do("SADD %s m%d", "old", i);
+    fixture_do(&f, "SPOP old %d", MEMBERS - LEFT);
+    fixture_do(&f, "SUNIONSTORE new old");
+    expect_alike("SPOP");
+    for (int i = 0; i < MEMBERS; i++) fixture_do(&f, "ZADD old %d m%d", i, i);
+    fixture_do(&f, "ZREMRANGEBYSCORE old %d +inf", LEFT);
+    fixture_do(&f, "ZUNIONSTORE new 1 old");
+    expect_alike("ZREMRANGEBYSCORE");
 }
 
 Test(eviction, del_frees_at_once_unless_it_is_told_otherwise)
