@@ -133,14 +133,12 @@ static void check_our_segments(struct check *c, const char *dir, struct manifest
         char *path = path_join(dir, g->name);
         const struct segment_end r = check_segment(c, path, end, &ours->history, &chain);
         mem_free(path);
-        const size_t before = ours->segment_count;
+        const uint64_t start = g->start;
         if (!r.sound && c->o->fix && !mended) (void)mend_segment(c, dir, ours, i, &r, &chain, &again);
-        /* What was fetched is checked; where older ones went, the next one stands at the front now. */
+        /* What was fetched is checked; where older ones went, another one stands at the front now. */
         mended = again;
         if (again) i--;
-        else if (ours->segment_count < before && i < before - 1 && ours->segment_count &&
-                 ours->segments[0].start > g->start)
-            i = SIZE_MAX;
+        else if (ours->segment_count && ours->segments[0].start > start) i = SIZE_MAX;
     }
     const struct position *p = &ours->base.position;
     for (size_t i = 0; ours->base.name && i < ours->segment_count; i++)
