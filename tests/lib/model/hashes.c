@@ -25,7 +25,10 @@ static void set(struct model_call *c)
     int64_t n = 0;
     if (!model_get(c, 1, TYPE_HASH, &k)) return;
     k = model_make(c->model, c->argv[1], TYPE_HASH);
-    for (size_t i = 2; i < c->argc; i += 2) n += put(k, c->argv[i], c->argv[i + 1]);
+    for (size_t i = 2; i < c->argc; i += 2) {
+        n += put(k, c->argv[i], c->argv[i + 1]);
+        field_of(k, c->argv[i])->time_ms = NO_EXPIRY;
+    }
     model_reply_int(c, n);
 }
 

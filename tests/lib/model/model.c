@@ -29,7 +29,7 @@ struct model_item *model_insert(struct model_key *k, size_t at, struct span name
 {
     k->items = mem_realloc(k->items, (k->count + 1) * sizeof *k->items);
     for (size_t i = k->count++; i > at; i--) k->items[i] = k->items[i - 1];
-    k->items[at] = (struct model_item){.score = 0};
+    k->items[at] = (struct model_item){.time_ms = NO_EXPIRY};
     model_set_text(&k->items[at].name, name);
     return &k->items[at];
 }
@@ -44,10 +44,22 @@ void model_remove(struct model_key *k, size_t at)
 
 /* ---- Keys ---- */
 
-static void free_key(struct model_key *k)
+void model_clear_items(struct model_key *k)
 {
     while (k->count) model_remove(k, k->count - 1);
     mem_free(k->items);
+    k->items = NULL;
+}
+
+static void free_key(struct model_key *k)
+{
+    model_clear_items(k);
+    for (size_t i = 0; i < k->group_count; i++) {
+        model_clear_items(&k->groups[i].consumers);
+        model_clear_items(&k->groups[i].pending);
+        buf_free(&k->groups[i].name);
+    }
+    mem_free(k->groups);
     buf_free(&k->name);
 }
 
@@ -81,9 +93,21 @@ struct model_key *model_find(struct model *m, struct span name)
     return NULL;
 }
 
+/* Fields whose time is over are as none to the commands of hashes; to others, their key is there until one comes. */
+static bool all_fields_dead(const struct model *m, struct model_key *k)
+{
+    for (size_t i = k->count; i-- > 0;)
+        if (k->items[i].time_ms != NO_EXPIRY && k->items[i].time_ms < m->now_ms) model_remove(k, i);
+    return k->count == 0;
+}
+
 bool model_get(struct model_call *c, size_t at, enum type type, struct model_key **k)
 {
     *k = model_find(c->model, c->argv[at]);
+    if (type == TYPE_HASH && *k && (*k)->type == type && all_fields_dead(c->model, *k)) {
+        model_drop(c->model, *k);
+        *k = NULL;
+    }
     if (!*k || (*k)->type == type) return true;
     model_reply_error(c, "WRONGTYPE");
     return false;
@@ -100,20 +124,41 @@ struct model_key *model_make(struct model *m, struct span name, enum type type)
     return k;
 }
 
+static void copy_items(struct model_key *to, const struct model_key *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct model_item *item = &from->items[i];
+        struct model_item *copy = model_insert(to, i, model_name(item));
+        model_set_text(&copy->value, model_value(item));
+        copy->score = item->score;
+        copy->ms = item->ms;
+        copy->seq = item->seq;
+        copy->time_ms = item->time_ms;
+    }
+}
+
+static void copy_groups(struct model_key *to, const struct model_key *from)
+{
+    to->groups = mem_zalloc(from->group_count + 1, sizeof *to->groups);
+    for (size_t i = 0; i < from->group_count; i++) {
+        struct model_group *g = &to->groups[i];
+        model_set_text(&g->name, buf_span(&from->groups[i].name));
+        g->last_ms = from->groups[i].last_ms;
+        g->last_seq = from->groups[i].last_seq;
+        copy_items(&g->consumers, &from->groups[i].consumers);
+        copy_items(&g->pending, &from->groups[i].pending);
+    }
+    to->group_count = from->group_count;
+}
+
 void model_copy(struct model *m, const struct model_key *from, struct span name)
 {
-    struct model_key copy = *from;
-    copy.items = NULL;
-    copy.count = 0;
-    copy.name = (struct buf){0};
+    struct model_key copy = {.type = from->type, .expiry = from->expiry};
+    copy.last_ms = from->last_ms;
+    copy.last_seq = from->last_seq;
     model_set_text(&copy.name, name);
-    for (size_t i = 0; i < from->count; i++) {
-        struct model_item *to = model_insert(&copy, i, model_name(&from->items[i]));
-        model_set_text(&to->value, model_value(&from->items[i]));
-        to->score = from->items[i].score;
-        to->ms = from->items[i].ms;
-        to->seq = from->items[i].seq;
-    }
+    copy_items(&copy, from);
+    copy_groups(&copy, from);
     struct model_key *old = model_find(m, name);
     if (old) model_drop(m, old);
     m->keys = mem_realloc(m->keys, (m->count + 1) * sizeof *m->keys);
@@ -146,6 +191,32 @@ void model_reply_double(struct model_call *c, double v)
     char text[40];
     const int n = snprintf(text, sizeof text, "%.17g", v);
     model_reply_bulk(c, span_of(text, (size_t)n));
+}
+
+bool model_is(struct span s, const char *word) { return span_eq(s, span_str(word)); }
+
+double model_double(struct span s)
+{
+    char text[40];
+    memcpy(text, s.p, s.n);
+    text[s.n] = 0;
+    return strtod(text, NULL);
+}
+
+size_t model_behind(const struct model_call *c, const char *text)
+{
+    size_t at = 1;
+    while (at < c->argc && !model_is(c->argv[at], text)) at++;
+    return at < c->argc ? at + 1 : c->argc;
+}
+
+void model_store(struct model_call *c, struct span key, struct model_key *result)
+{
+    struct model_key *old = model_find(c->model, key);
+    model_reply_int(c, (int64_t)result->count);
+    if (result->count) model_copy(c->model, result, key);
+    else if (old) model_drop(c->model, old);
+    model_clear_items(result);
 }
 
 bool model_text_int(struct span s, int64_t *v)

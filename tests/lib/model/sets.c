@@ -1,5 +1,4 @@
 /* Sets. */
-#include "common/mem.h"
 #include "tests/lib/model/model.h"
 
 static bool has(const struct model_key *k, struct span member) { return k && model_index(k, member) < k->count; }
@@ -112,20 +111,14 @@ static void algebra(struct model_call *c, char how)
     c->stride = 1;
     model_reply_array(c, result.count);
     for (size_t i = 0; i < result.count; i++) model_reply_bulk(c, model_name(&result.items[i]));
-    while (result.count) model_remove(&result, 0);
-    mem_free(result.items);
+    model_clear_items(&result);
 }
 
 static void store(struct model_call *c, char how)
 {
     struct model_key result;
     if (!combine(c, 2, how, &result)) return;
-    struct model_key *old = model_find(c->model, c->argv[1]);
-    model_reply_int(c, (int64_t)result.count);
-    if (result.count) model_copy(c->model, &result, c->argv[1]);
-    else if (old) model_drop(c->model, old);
-    while (result.count) model_remove(&result, 0);
-    mem_free(result.items);
+    model_store(c, c->argv[1], &result);
 }
 
 static void members(struct model_call *c) { algebra(c, 'U'); }

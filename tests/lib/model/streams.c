@@ -1,15 +1,11 @@
-/* Streams, without groups: an entry has one field, whose name is the item's name and whose value is its value. */
+/* Streams; their groups stand in groups.c. An entry has one field, whose name is the item's name and whose value is its value. */
 #include <stdio.h>
 
 #include "tests/lib/model/model.h"
 
-struct id {
-    uint64_t ms, seq;
-};
-
-static struct id id_of(struct span s, uint64_t missing_seq)
+struct model_id model_id(struct span s, uint64_t missing_seq)
 {
-    struct id id = {0, missing_seq};
+    struct model_id id = {0, missing_seq};
     size_t i = 0;
     for (; i < s.n && s.p[i] != '-'; i++) id.ms = 10 * id.ms + (uint64_t)(s.p[i] - '0');
     if (i < s.n) id.seq = 0;
@@ -17,9 +13,9 @@ static struct id id_of(struct span s, uint64_t missing_seq)
     return id;
 }
 
-static bool below(uint64_t ms, uint64_t seq, struct id id) { return ms != id.ms ? ms < id.ms : seq < id.seq; }
+bool model_id_below(uint64_t ms, uint64_t seq, struct model_id id) { return ms != id.ms ? ms < id.ms : seq < id.seq; }
 
-static void reply_id(struct model_call *c, uint64_t ms, uint64_t seq)
+void model_reply_id(struct model_call *c, uint64_t ms, uint64_t seq)
 {
     char text[50];
     const int n = snprintf(text, sizeof text, "%llu-%llu", (unsigned long long)ms, (unsigned long long)seq);
@@ -29,13 +25,13 @@ static void reply_id(struct model_call *c, uint64_t ms, uint64_t seq)
 static void add(struct model_call *c)
 {
     struct model_key *k;
-    const struct id id = id_of(c->argv[2], 0);
+    const struct model_id id = model_id(c->argv[2], 0);
     if (id.ms == 0 && id.seq == 0) {
         model_reply_error(c, "ERR");
         return;
     }
     if (!model_get(c, 1, TYPE_STREAM, &k)) return;
-    if (k && !below(k->last_ms, k->last_seq, id)) {
+    if (k && !model_id_below(k->last_ms, k->last_seq, id)) {
         model_reply_error(c, "ERR");
         return;
     }
@@ -44,7 +40,7 @@ static void add(struct model_call *c)
     model_set_text(&i->value, c->argv[4]);
     i->ms = k->last_ms = id.ms;
     i->seq = k->last_seq = id.seq;
-    reply_id(c, id.ms, id.seq);
+    model_reply_id(c, id.ms, id.seq);
 }
 
 static void length(struct model_call *c)
@@ -53,10 +49,10 @@ static void length(struct model_call *c)
     if (model_get(c, 1, TYPE_STREAM, &k)) model_reply_int(c, k ? (int64_t)k->count : 0);
 }
 
-static void reply_entry(struct model_call *c, const struct model_item *i)
+void model_reply_entry(struct model_call *c, const struct model_item *i)
 {
     model_reply_array(c, 2);
-    reply_id(c, i->ms, i->seq);
+    model_reply_id(c, i->ms, i->seq);
     model_reply_array(c, 2);
     model_reply_bulk(c, model_name(i));
     model_reply_bulk(c, model_value(i));
@@ -65,15 +61,16 @@ static void reply_entry(struct model_call *c, const struct model_item *i)
 static void range_of(struct model_call *c, size_t start, size_t end, bool backwards)
 {
     struct model_key *k;
-    const struct id from = id_of(c->argv[start], 0), to = id_of(c->argv[end], UINT64_MAX);
+    const struct model_id from = model_id(c->argv[start], 0), to = model_id(c->argv[end], UINT64_MAX);
     if (!model_get(c, 1, TYPE_STREAM, &k)) return;
     size_t first = 0, behind;
-    while (k && first < k->count && below(k->items[first].ms, k->items[first].seq, from)) first++;
+    while (k && first < k->count && model_id_below(k->items[first].ms, k->items[first].seq, from)) first++;
     behind = first;
-    while (k && behind < k->count && !below(to.ms, to.seq, (struct id){k->items[behind].ms, k->items[behind].seq}))
+    while (k && behind < k->count &&
+           !model_id_below(to.ms, to.seq, (struct model_id){k->items[behind].ms, k->items[behind].seq}))
         behind++;
     model_reply_array(c, behind - first);
-    for (size_t i = first; i < behind; i++) reply_entry(c, &k->items[backwards ? behind - 1 - (i - first) : i]);
+    for (size_t i = first; i < behind; i++) model_reply_entry(c, &k->items[backwards ? behind - 1 - (i - first) : i]);
 }
 
 static void range(struct model_call *c) { range_of(c, 2, 3, false); }
@@ -85,7 +82,7 @@ static void del(struct model_call *c)
     int64_t n = 0;
     if (!model_get(c, 1, TYPE_STREAM, &k)) return;
     for (size_t i = 2; k && i < c->argc; i++) {
-        const struct id id = id_of(c->argv[i], 0);
+        const struct model_id id = model_id(c->argv[i], 0);
         for (size_t at = 0; at < k->count; at++) {
             if (k->items[at].ms != id.ms || k->items[at].seq != id.seq) continue;
             model_remove(k, at);
@@ -108,9 +105,9 @@ static void trim_before(struct model_call *c)
 {
     struct model_key *k;
     int64_t n = 0;
-    const struct id id = id_of(c->argv[3], 0);
+    const struct model_id id = model_id(c->argv[3], 0);
     if (!model_get(c, 1, TYPE_STREAM, &k)) return;
-    for (; k && k->count && below(k->items[0].ms, k->items[0].seq, id); n++) model_remove(k, 0);
+    for (; k && k->count && model_id_below(k->items[0].ms, k->items[0].seq, id); n++) model_remove(k, 0);
     model_reply_int(c, n);
 }
 

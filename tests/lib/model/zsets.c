@@ -1,16 +1,7 @@
 /* Sorted sets. */
 #include <math.h>
-#include <stdlib.h>
 
 #include "tests/lib/model/model.h"
-
-static double score_of(struct span s)
-{
-    char text[40];
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    return strtod(text, NULL);
-}
 
 static bool before(const struct model_item *a, double score, struct span name)
 {
@@ -18,7 +9,7 @@ static bool before(const struct model_item *a, double score, struct span name)
 }
 
 /* True if the member is new. */
-static bool put(struct model_key *k, struct span name, double score)
+bool model_put_score(struct model_key *k, struct span name, double score)
 {
     const size_t old = model_index(k, name);
     const bool made = old == k->count;
@@ -29,16 +20,14 @@ static bool put(struct model_key *k, struct span name, double score)
     return made;
 }
 
-static bool is(struct span s, const char *word) { return span_eq(s, span_str(word)); }
-
 /* ZADD with at most one of its words. */
 static void add(struct model_call *c)
 {
     struct model_key *k;
     int64_t added = 0, changed = 0;
     const struct span word = c->argv[2];
-    const bool nx = is(word, "NX"), xx = is(word, "XX"), gt = is(word, "GT"), lt = is(word, "LT"),
-               ch = is(word, "CH");
+    const bool nx = model_is(word, "NX"), xx = model_is(word, "XX"), gt = model_is(word, "GT"),
+               lt = model_is(word, "LT"), ch = model_is(word, "CH");
     if (!model_get(c, 1, TYPE_ZSET, &k)) return;
     if (!k && xx) {
         model_reply_int(c, 0);
@@ -48,9 +37,9 @@ static void add(struct model_call *c)
     for (size_t i = nx || xx || gt || lt || ch ? 3 : 2; i < c->argc; i += 2) {
         const size_t at = model_index(k, c->argv[i + 1]);
         const bool there = at < k->count;
-        const double score = score_of(c->argv[i]), old = there ? k->items[at].score : 0;
+        const double score = model_double(c->argv[i]), old = there ? k->items[at].score : 0;
         if (there ? nx || (gt && score <= old) || (lt && score >= old) : xx) continue;
-        added += put(k, c->argv[i + 1], score);
+        added += model_put_score(k, c->argv[i + 1], score);
         changed += there && score != old;
     }
     model_reply_int(c, ch ? added + changed : added);
@@ -61,12 +50,12 @@ static void incrby(struct model_call *c)
     struct model_key *k;
     if (!model_get(c, 1, TYPE_ZSET, &k)) return;
     const size_t at = k ? model_index(k, c->argv[3]) : 0;
-    const double sum = score_of(c->argv[2]) + (k && at < k->count ? k->items[at].score : 0);
+    const double sum = model_double(c->argv[2]) + (k && at < k->count ? k->items[at].score : 0);
     if (isnan(sum)) {
         model_reply_error(c, "ERR");
         return;
     }
-    (void)put(model_make(c->model, c->argv[1], TYPE_ZSET), c->argv[3], sum);
+    (void)model_put_score(model_make(c->model, c->argv[1], TYPE_ZSET), c->argv[3], sum);
     model_reply_double(c, sum);
 }
 
@@ -112,7 +101,7 @@ static void card(struct model_call *c)
     if (model_get(c, 1, TYPE_ZSET, &k)) model_reply_int(c, k ? (int64_t)k->count : 0);
 }
 
-static void reply_items(struct model_call *c, const struct model_key *k, size_t begin, size_t end, bool scores,
+void model_reply_scored(struct model_call *c, const struct model_key *k, size_t begin, size_t end, bool scores,
                         bool backwards)
 {
     model_reply_array(c, (end - begin) * (scores ? 2 : 1));
@@ -131,8 +120,8 @@ static void range_by_rank(struct model_call *c, bool backwards)
     const size_t n = k ? k->count : 0;
     model_range(model_int(c->argv[2]), model_int(c->argv[3]), n, &begin, &end);
     /* Counted from the top: the same places seen from the other side. */
-    if (backwards && end > begin) reply_items(c, k, n - end, n - begin, c->argc > 4, true);
-    else reply_items(c, k, begin, end, c->argc > 4, false);
+    if (backwards && end > begin) model_reply_scored(c, k, n - end, n - begin, c->argc > 4, true);
+    else model_reply_scored(c, k, begin, end, c->argc > 4, false);
 }
 
 static void range(struct model_call *c) { range_by_rank(c, false); }
@@ -142,7 +131,7 @@ static void revrange(struct model_call *c) { range_by_rank(c, true); }
 static void within(struct model_call *c, const struct model_key *k, size_t min, size_t max, size_t *begin,
                    size_t *end)
 {
-    const double low = score_of(c->argv[min]), high = score_of(c->argv[max]);
+    const double low = model_double(c->argv[min]), high = model_double(c->argv[max]);
     *begin = 0;
     while (k && *begin < k->count && k->items[*begin].score < low) ++*begin;
     *end = *begin;
@@ -164,7 +153,7 @@ static void range_by_score(struct model_call *c)
     size_t begin, end;
     if (!model_get(c, 1, TYPE_ZSET, &k)) return;
     within(c, k, 2, 3, &begin, &end);
-    reply_items(c, k, begin, end, c->argc > 4, false);
+    model_reply_scored(c, k, begin, end, c->argc > 4, false);
 }
 
 static void revrange_by_score(struct model_call *c)
@@ -173,7 +162,7 @@ static void revrange_by_score(struct model_call *c)
     size_t begin, end;
     if (!model_get(c, 1, TYPE_ZSET, &k)) return;
     within(c, k, 3, 2, &begin, &end);
-    reply_items(c, k, begin, end, false, true);
+    model_reply_scored(c, k, begin, end, false, true);
 }
 
 static void remove_places(struct model_call *c, struct model_key *k, size_t begin, size_t end)
