@@ -58,6 +58,18 @@ uint64_t bits_count(const void *bytes, uint64_t first, uint64_t end)
     return total;
 }
 
+/* The first byte from @at on, four words at a time, that lies in words which are not all @passed; @end or less. */
+static uint64_t skip_words(const unsigned char *p, uint64_t at, uint64_t end, uint64_t passed)
+{
+    enum { STRIDE = 4 * WORD };
+    for (; at + STRIDE <= end; at += STRIDE) {
+        const uint64_t low = (load(p + at) ^ passed) | (load(p + at + WORD) ^ passed);
+        const uint64_t high = (load(p + at + 2 * WORD) ^ passed) | (load(p + at + 3 * WORD) ^ passed);
+        if (low | high) break;
+    }
+    return at;
+}
+
 uint64_t bits_find(const void *bytes, uint64_t first, uint64_t end, bool bit)
 {
     const unsigned char *p = bytes;
@@ -65,7 +77,7 @@ uint64_t bits_find(const void *bytes, uint64_t first, uint64_t end, bool bit)
     const uint64_t passed = bit ? 0 : UINT64_MAX; /* words without such a bit */
     for (uint64_t at = first / 8; at * 8 < end;) {
         if (at * 8 >= first && at + WORD <= end / 8 && load(p + at) == passed) {
-            at += WORD;
+            at = skip_words(p, at + WORD, end / 8, passed);
             continue;
         }
         const unsigned v = byte_within(p, at, first, end, invert);

@@ -196,10 +196,9 @@ static bool find_operands(struct operands *o)
 }
 
 /* A string that is shorter than the others goes on with zeros. */
-static char *combine(const struct operands *o, enum bits_op op, bool invert)
+static void combine(const struct operands *o, enum bits_op op, bool invert, char *result)
 {
     char scratch[NUM_I64_MAX_TEXT];
-    char *result = mem_alloc(o->longest);
     for (size_t i = 0; i < o->n; i++) {
         const struct span s = operand(o, i, scratch);
         if (i == 0 && s.n) memcpy(result, s.p, s.n);
@@ -207,18 +206,33 @@ static char *combine(const struct operands *o, enum bits_op op, bool invert)
         if (s.n < o->longest && (i == 0 || op == BITS_AND)) memset(result + s.n, 0, o->longest - s.n);
     }
     if (invert) bits_invert(result, o->longest);
-    return result;
 }
 
-static void store_bits(struct call *c, struct span key, const char *bits, size_t n)
+static bool is_operand(const struct operands *o, struct span key)
 {
-    char *bytes;
-    if (n == 0) {
+    for (size_t i = 0; i < o->n; i++)
+        if (span_eq(o->c->argv[3 + i], key)) return true;
+    return false;
+}
+
+/* The result is made where it is to stand, unless that is an operand too. */
+static void store_result(const struct operands *o, enum bits_op op, bool invert)
+{
+    struct call *c = o->c;
+    const struct span key = c->argv[2];
+    char *bytes, *copy = NULL;
+    if (o->longest == 0) {
         if (call_find_any(c, key, FOR_WRITE) && call_delete(c, key)) call_changed(c, EVENT_GENERIC, "del", key, 1);
         return;
     }
-    call_edit_string(c, key, NULL, n, &bytes);
-    memcpy(bytes, bits, n);
+    if (is_operand(o, key)) {
+        copy = mem_alloc(o->longest);
+        combine(o, op, invert, copy);
+    }
+    call_edit_string(c, key, NULL, o->longest, &bytes);
+    if (copy) memcpy(bytes, copy, o->longest);
+    else combine(o, op, invert, bytes);
+    mem_free(copy);
     call_changed(c, EVENT_STRING, "set", key, 1);
 }
 
@@ -240,9 +254,7 @@ static void bitop(struct call *c)
     struct operands o = {.c = c, .n = c->argc - 3};
     o.entries = mem_zalloc(o.n, sizeof(struct entry *));
     if (find_operands(&o)) {
-        char *result = combine(&o, op, invert);
-        store_bits(c, c->argv[2], result, o.longest);
-        mem_free(result);
+        store_result(&o, op, invert);
         reply_int(c->reply, (int64_t)o.longest);
     }
     mem_free(o.entries);

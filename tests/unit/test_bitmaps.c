@@ -118,6 +118,22 @@ Test(bitmaps, a_combination_replaces_what_was_there)
     EXPECT(":0|", "EXISTS a");
 }
 
+Test(bitmaps, a_combination_may_stand_where_one_of_its_strings_stood)
+{
+    EXPECT("+OK|", "SET a abc");
+    EXPECT("+OK|", "SET b abcdef");
+    EXPECT(":6|", "BITOP XOR a b a");
+    EXPECT("$6|\000\000\000def|", "GET a");
+    EXPECT(":6|", "BITOP OR b b b");
+    EXPECT("$6|abcdef|", "GET b");
+    EXPECT(":6|", "BITOP NOT b b");
+    EXPECT(":6|", "BITOP NOT b b");
+    EXPECT("$6|abcdef|", "GET b");
+    EXPECT("+OK|", "SET n 12");
+    EXPECT(":2|", "BITOP AND n n n");
+    EXPECT("$2|12|", "GET n");
+}
+
 Test(bitmaps, fields_wrap_saturate_or_fail)
 {
     EXPECT("*2|:0|:0|", "BITFIELD k SET u8 0 255 INCRBY u8 0 1");

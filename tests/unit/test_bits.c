@@ -45,6 +45,18 @@ Test(bits, of_a_long_string_are_all_counted)
     cr_expect_eq(bits_find(p, 0, LONG * 8, false), LONG * 8);
 }
 
+Test(bits, the_only_bit_of_its_kind_is_found_wherever_it_is)
+{
+    char p[BYTES];
+    for (unsigned at = 0; at < BYTES * 8; at++)
+        for (unsigned bit = 0; bit < 2; bit++) {
+            memset(p, bit ? 0 : 0xff, sizeof p);
+            bits_put(p, at, 1, bit);
+            cr_assert_eq(bits_find(p, 0, sizeof p * 8, bit), at, "bit %u", at);
+            cr_assert_eq(bits_find(p, 3, at, bit), at, "none before bit %u", at);
+        }
+}
+
 Test(bits, fields_of_any_width_keep_what_was_put_and_touch_nothing_else)
 {
     struct rand r = {2};
