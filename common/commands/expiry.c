@@ -11,6 +11,16 @@ static bool scale(int64_t v, struct time_unit unit, int64_t base, int64_t *expir
     return !__builtin_mul_overflow(v, unit.ms, expiry) && !__builtin_add_overflow(*expiry, base, expiry);
 }
 
+bool expiry_word(struct span word, struct time_unit *unit)
+{
+    if (span_is(word, "EX")) *unit = (struct time_unit){1000, false};
+    else if (span_is(word, "PX")) *unit = (struct time_unit){1, false};
+    else if (span_is(word, "EXAT")) *unit = (struct time_unit){1000, true};
+    else if (span_is(word, "PXAT")) *unit = (struct time_unit){1, true};
+    else return false;
+    return true;
+}
+
 bool expiry_read(struct call *c, struct span s, struct time_unit unit, int64_t *expiry)
 {
     int64_t v;

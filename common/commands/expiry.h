@@ -9,6 +9,9 @@ struct time_unit {
     bool absolute;
 };
 
+/* Does the word (EX, PX, EXAT, PXAT) stand before a time, and in which unit? */
+MUST_USE bool expiry_word(struct span word, struct time_unit *unit);
+
 /* Read the expiry time that a SET-like command sets: it must be positive. False: the error was replied. */
 MUST_USE bool expiry_read(struct call *c, struct span s, struct time_unit unit, int64_t *expiry);
 

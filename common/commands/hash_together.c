@@ -68,21 +68,6 @@ struct options {
     struct field_args fields;
 };
 
-/* Does the word stand before a time? */
-static bool time_word(struct span s, struct time_unit *unit)
-{
-    static const struct {
-        const char *word;
-        struct time_unit unit;
-    } words[] = {{"EX", {1000, false}}, {"PX", {1, false}}, {"EXAT", {1000, true}}, {"PXAT", {1, true}}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (!span_is(s, words[i].word)) continue;
-        *unit = words[i].unit;
-        return true;
-    }
-    return false;
-}
-
 static bool refuse(struct call *c, const char *error)
 {
     reply_error(c->reply, "%s", error);
@@ -98,7 +83,7 @@ static bool take_expiry(struct call *c, size_t *at, enum expiry_verb plain, stru
                                        : "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified");
     }
     o->verb = plain;
-    if (!time_word(c->argv[*at], &unit)) return true;
+    if (!expiry_word(c->argv[*at], &unit)) return true;
     o->verb = SET_TIME;
     if (*at + 1 == c->argc) return refuse(c, "ERR missing expire time");
     return hash_fields_time(c, c->argv[++*at], unit, &o->expiry);
@@ -119,7 +104,7 @@ static bool take_options(struct call *c, size_t per, enum expiry_verb plain, str
     for (size_t i = 2; i < c->argc; i++) {
         const struct span word = c->argv[i];
         if (span_is(word, "FIELDS")) return hash_fields_take(c, i, per, "ERR invalid number of fields", &o->fields);
-        if (time_word(word, &unit) || span_is(word, plain == KEEP ? "KEEPTTL" : "PERSIST")) {
+        if (expiry_word(word, &unit) || span_is(word, plain == KEEP ? "KEEPTTL" : "PERSIST")) {
             if (!take_expiry(c, &i, plain, o)) return false;
         } else if (per == 2 && (span_is(word, "FNX") || span_is(word, "FXX"))) {
             if (!take_field_condition(c, word, o)) return false;

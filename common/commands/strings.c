@@ -12,21 +12,11 @@ struct set_options {
     struct time_unit unit;
 };
 
-static bool time_option(struct span word, struct time_unit *unit)
-{
-    if (span_is(word, "EX")) *unit = (struct time_unit){1000, false};
-    else if (span_is(word, "PX")) *unit = (struct time_unit){1, false};
-    else if (span_is(word, "EXAT")) *unit = (struct time_unit){1000, true};
-    else if (span_is(word, "PXAT")) *unit = (struct time_unit){1, true};
-    else return false;
-    return true;
-}
-
 /* A time at argv[*i]. It may be repeated, the last one counts; but only by the same word. */
 static bool take_time(struct call *c, size_t *i, struct set_options *o)
 {
     struct time_unit unit;
-    if (*i + 1 >= c->argc || o->keep_ttl || o->persist || !time_option(c->argv[*i], &unit)) return false;
+    if (*i + 1 >= c->argc || o->keep_ttl || o->persist || !expiry_word(c->argv[*i], &unit)) return false;
     if (o->time.p && (unit.ms != o->unit.ms || unit.absolute != o->unit.absolute)) return false;
     o->unit = unit;
     o->time = c->argv[++*i];
