@@ -38,9 +38,14 @@ enum {
 
 /* A long string. The room behind it is what the allocator rounded up to. */
 struct blob {
-    size_t len;
+    size_t len; /* with HELD and LEFT */
     char bytes[];
 };
+
+/* A snapshot reads the bytes: they must not change or go (HELD). The entry has no use for them any more (LEFT). */
+#define HELD       ((size_t)1 << 63)
+#define LEFT       ((size_t)1 << 62)
+#define BLOB_FLAGS (HELD | LEFT)
 
 /* Parts of an entry. */
 
@@ -120,7 +125,7 @@ struct span entry_string(const struct entry *e, char *scratch)
     }
     if (form == FORM_INT) return span_of(scratch, num_format_i64(scratch, (int64_t)load_word(e, word_at(e))));
     const struct blob *blob = load_pointer(e);
-    return span_of(blob->bytes, blob->len);
+    return span_of(blob->bytes, blob->len & ~BLOB_FLAGS);
 }
 
 size_t entry_bytes(const struct entry *e, uint64_t samples)
@@ -230,10 +235,29 @@ bool entry_overwrite(struct entry *e, const struct entry_plan *p)
     return true;
 }
 
-static void release_string(struct blob *b, struct graveyard *g)
+/* The entry has no use for it any more. */
+static void blob_release(struct blob *b, struct graveyard *g)
 {
-    if (g && graveyard_wants_string(g, b->len)) graveyard_add_object(g, TYPE_STRING, b);
+    if (b->len & HELD) b->len |= LEFT;
+    else if (g && graveyard_wants_string(g, b->len)) graveyard_add_object(g, TYPE_STRING, b);
     else mem_free(b);
+}
+
+struct blob *entry_hold_string(const struct entry *e, struct span *bytes)
+{
+    if (entry_type(e) != TYPE_STRING || form_of(e) != FORM_POINTER) return NULL;
+    struct blob *b = load_pointer(e);
+    assert(!(b->len & HELD));
+    *bytes = span_of(b->bytes, b->len);
+    b->len |= HELD;
+    return b;
+}
+
+void entry_let_go(struct blob *b)
+{
+    assert(b->len & HELD);
+    if (b->len & LEFT) mem_free(b);
+    else b->len &= ~HELD;
 }
 
 void entry_release_value(struct entry *e, struct graveyard *g)
@@ -241,7 +265,7 @@ void entry_release_value(struct entry *e, struct graveyard *g)
     if (form_of(e) != FORM_POINTER) return;
     const enum type type = entry_type(e);
     void *object = load_pointer(e);
-    if (type == TYPE_STRING) release_string(object, g);
+    if (type == TYPE_STRING) blob_release(object, g);
     else if (object_leave(type, object)) return;
     else if (g && graveyard_wants(g, type, object)) graveyard_add_object(g, type, object);
     else object_free(type, object);
@@ -278,7 +302,13 @@ static struct blob *blob_resize(struct blob *b, size_t n)
 static bool stretch_blob(struct entry *e, size_t n, struct entry_plan *p)
 {
     if (form_of(e) == FORM_POINTER) {
-        store_pointer(e, blob_resize(load_pointer(e), n));
+        struct blob *b = load_pointer(e);
+        if (b->len & HELD) {
+            struct blob *copy = blob_new(span_of(b->bytes, b->len & ~BLOB_FLAGS));
+            blob_release(b, NULL);
+            b = copy;
+        }
+        store_pointer(e, blob_resize(b, n));
         return true;
     }
     char scratch[NUM_I64_MAX_TEXT];

@@ -53,6 +53,12 @@ size_t entry_bytes(const struct entry *e,
                    uint64_t samples);              /* memory with all that hangs on it; see object_bytes() */
 const char *entry_encoding(const struct entry *e); /* as OBJECT ENCODING answers */
 
+/* Keep a string's bytes as they are, whatever becomes of the entry, until they are let go: what edits it gets a copy, what
+ * removes it leaves them. Not twice at a time. NULL: the string is so short that it has no memory of its own. */
+struct blob;
+struct blob *entry_hold_string(const struct entry *e, struct span *bytes);
+void entry_let_go(struct blob *b);
+
 /* 24 bits that belong to eviction: when the key was last used, in whatever unit the policy keeps. */
 enum { ENTRY_CLOCK_BITS = 24, ENTRY_CLOCK_MASK = (1 << ENTRY_CLOCK_BITS) - 1 };
 uint32_t entry_clock(const struct entry *e);

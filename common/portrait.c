@@ -17,10 +17,18 @@ static uint64_t stream_elements(const struct stream *s)
     return n;
 }
 
+static bool string_is_due(const struct entry *e, size_t bytes)
+{
+    char scratch[NUM_I64_MAX_TEXT];
+    enum { OWN_MEMORY = 1024 }; /* from so many bytes on a string surely has memory of its own */
+    const struct span s = entry_string(e, scratch);
+    return s.n > bytes && s.n > OWN_MEMORY;
+}
+
 bool portrait_is_due(const struct entry *e, const struct portrait_bounds *bounds)
 {
     const enum type type = entry_type(e);
-    if (type == TYPE_STRING) return false;
+    if (type == TYPE_STRING) return string_is_due(e, bounds->bytes);
     void *object = entry_object(e);
     const bool in_parts =
         type == TYPE_LIST ? list_nodes(object) > 1 : type == TYPE_STREAM || object_table(type, object);
@@ -33,7 +41,8 @@ void *portrait_make(size_t size, const struct portrait_kind *kind, const struct 
                     struct piece_writer *w)
 {
     struct portrait *p = mem_zalloc(1, size);
-    *p = (struct portrait){.kind = kind, .type = entry_type(e), .object = entry_object(e), .pieces = w};
+    *p = (struct portrait){.kind = kind, .type = entry_type(e), .pieces = w};
+    if (p->type != TYPE_STRING) p->object = entry_object(e);
     p->stream = piece_stream(w);
     buf_add_span(&p->head, head);
     rdb_put_key(&p->head, e);
@@ -42,6 +51,7 @@ void *portrait_make(size_t size, const struct portrait_kind *kind, const struct 
 
 struct portrait *portrait_new(const struct entry *e, struct span head, struct piece_writer *w)
 {
+    if (entry_type(e) == TYPE_STRING) return portrait_new_string(e, head, w);
     if (entry_type(e) == TYPE_LIST) return portrait_new_list(e, head, w);
     if (entry_type(e) == TYPE_STREAM) return portrait_new_stream(e, head, w);
     return portrait_new_table(e, object_table(entry_type(e), entry_object(e)), head, w);

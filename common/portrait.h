@@ -1,4 +1,4 @@
-/* The portrait of one large collection: what it held at one moment, made in bounded parts while commands change it.
+/* The portrait of one large value: what it held at one moment, made in bounded parts while commands change it.
  *
  * A list or a stream is given node by node (portrait_list.c, portrait_stream.c), and a node that changes ahead of its turn
  * at once. A collection in a hash table is divided into granules, ranges of the hash, about a bucket each. The portrait walks
@@ -30,7 +30,8 @@ static inline bool portion_left(const struct portion *p, const struct buf *out)
     return out->len < p->full && p->places > 0;
 }
 
-/* A collection in a hash table gets a portrait if it has more elements, or takes more bytes. */
+/* A collection of more than one node, or in a table, gets a portrait if it has more elements or takes more bytes; a
+ * string if it is longer. */
 struct portrait_bounds {
     uint64_t elements;
     size_t bytes;

@@ -33,6 +33,7 @@ void *portrait_make(size_t size, const struct portrait_kind *kind, const struct 
 /* The kinds. */
 struct portrait *portrait_new_table(const struct entry *e, struct htable *table, struct span head,
                                     struct piece_writer *w);
+struct portrait *portrait_new_string(const struct entry *e, struct span head, struct piece_writer *w);
 struct portrait *portrait_new_list(const struct entry *e, struct span head, struct piece_writer *w);
 struct portrait *portrait_new_stream(const struct entry *e, struct span head, struct piece_writer *w);
 

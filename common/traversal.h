@@ -12,7 +12,8 @@
  *
  * The record of a large collection is made part by part (portrait.h), whether the walk comes upon it or a change. One after
  * the other comes to the front of stream 0 and is finished before the walk goes on. So a step, and a change, cost a
- * bounded time whatever the sizes are; single strings and elements are made whole.
+ * bounded time whatever the sizes are. Elements are made whole; a long string is held, and copied by the first command that
+ * edits it in place.
  *
  * What others let go while it is still needed becomes the traversal's, in constant time, and goes to the engine's garbage
  * in the end: a database that is flushed before it was walked to its end, a large collection that is deleted or

@@ -151,11 +151,29 @@ static void start(struct shot *s, uint64_t seed)
     for (const char *t = types; *t; t++) fill(s, *t, (char[]){*t, 0});
     (void)fixture_do(&s->f, "PEXPIREAT h 99999999999999");
     (void)fixture_do(&s->f, "SET small 1");
+    (void)fixture_do(&s->f, "SETRANGE b 300000 text");
+    (void)fixture_do(&s->f, "SETRANGE c 100000 text");
     for (unsigned i = 0; i < MEMBERS && seed % 2; i += 3)
         (void)fixture_do(&s->f, "HPEXPIRE h %u FIELDS 1 member%u", 1 + i, i);
     /* Nodes with room in them, of all forms, among full ones. */
     for (unsigned i = 0; i < seed * 40 % 300; i++) change_list(s);
     for (unsigned i = 0; i < 3; i++) add(s, 'l', "l", i, 0);
+}
+
+static void change_string(struct shot *s)
+{
+    struct fixture *f = &s->f;
+    const char key[] = {rand_below(&s->r, 2) ? 'b' : 'c', 0};
+    const unsigned at = (unsigned)rand_below(&s->r, 300000);
+    switch (rand_below(&s->r, 8)) {
+    case 0: (void)fixture_do(f, "APPEND %s more", key); break;
+    case 1: (void)fixture_do(f, "SETBIT %s %u 1", key, at); break;
+    case 2: (void)fixture_do(f, "BITFIELD %s INCRBY u8 #%u 1", key, at); break;
+    case 3: (void)fixture_do(f, "RENAME b c"); break;
+    case 4: (void)fixture_do(f, "SETRANGE b %u text", 4 * at); break;
+    case 5: (void)fixture_do(f, "PERSIST %s", key); break;
+    default: (void)fixture_do(f, "SETRANGE %s %u %u", key, at, at);
+    }
 }
 
 /* One change of a large collection: of one member, of many, or of its name. */
@@ -164,6 +182,7 @@ static void change(struct shot *s)
     struct fixture *f = &s->f;
     const char type = types[rand_below(&s->r, 5)], key[] = {type, 0};
     const unsigned m = (unsigned)rand_below(&s->r, 2 * MEMBERS), n = (unsigned)rand_below(&s->r, 30);
+    if (rand_below(&s->r, 16) == 0) change_string(s);
     if (type == 'x' || type == 'l') {
         if (type == 'x') change_stream(s);
         else change_list(s);
@@ -195,7 +214,8 @@ static void change(struct shot *s)
 static void upset(struct shot *s)
 {
     struct fixture *f = &s->f;
-    const char key[] = {types[rand_below(&s->r, 5)], 0}, other[] = {types[rand_below(&s->r, 5)], 0};
+    static const char keys[] = "shzxlbc";
+    const char key[] = {keys[rand_below(&s->r, 7)], 0}, other[] = {keys[rand_below(&s->r, 7)], 0};
     switch (rand_below(&s->r, 12)) {
     case 0: (void)fixture_do(f, "DEL %s", key); break;
     case 1: (void)fixture_do(f, "UNLINK %s", key); break;
