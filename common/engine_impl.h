@@ -23,6 +23,11 @@ struct expire_cursor {
     uint64_t position;
 };
 
+/* How many of the keys that it looked at lately were dead; older looks count for less. */
+struct expire_share {
+    uint64_t looked_at, dead;
+};
+
 struct engine {
     struct dataset *data;
     struct engine_options options; /* the hash key in it is the first data set's */
@@ -34,6 +39,7 @@ struct engine {
     uint64_t random; /* state of the generator */
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
     struct expire_cursor expire;
+    struct expire_share expire_share;
     unsigned fields_db; /* where the next dead hash fields are searched */
     struct eviction_pool *pool;
     struct graveyard graveyard;   /* the databases know it; open outside of special cases as lazy.server_del says */

@@ -2,7 +2,7 @@
  * the marked slots of the tables.
  *
  * A round walks on from where the last one stopped, past ranges of the table that have none (expiry_map.h). It goes on as
- * long as it keeps finding dead keys in more than a tenth of what it looks at, and stops early where there are few; so
+ * long as lately one in DEAD_SHARE or more of what it looked at was dead, so that nowhere more than a tenth are, and stops early where there are few; so
  * where nothing is dead it costs next to nothing, and after a mass of keys died at once it uses its whole budget, round
  * after round, until few of them are left. */
 #include "common/call.h"
@@ -10,9 +10,11 @@
 #include "common/expiry_map.h"
 
 enum {
-    BATCH = 64,           /* keys that one DEL names */
-    SAMPLE = 20,          /* marked keys to look at before the share of dead ones is judged */
-    DEAD_SHARE = 10,      /* one in so many */
+    BATCH = 64,      /* keys that one DEL names */
+    STRETCH = 20,    /* marked keys to look at before what was found is deleted */
+    SAMPLE = 100,    /* and in a round at least */
+    MEMORY = 1000,   /* looks that the share of dead ones is judged by, so that chance does not end a round early */
+    DEAD_SHARE = 16, /* one in so many, where the walk stands; elsewhere they are fewer, since it was there later */
     BUCKETS_PER_UNIT = 4, /* passing an empty bucket costs a fraction of what looking at a key does */
     RESIZE_STEPS = 8,
 };
@@ -70,7 +72,7 @@ static unsigned walk(struct engine *e, struct harvest *h, unsigned budget, struc
     do {
         at = htable_scan(db_table(d), expiry_map_next(db_expiry_map(d), at), true, look_at, h);
         buckets++;
-    } while (at && h->count < BATCH - BUCKET_MAX && h->looked_at - before < SAMPLE && buckets < budget);
+    } while (at && h->count < BATCH - BUCKET_MAX && h->looked_at - before < STRETCH && buckets < budget);
     const uint64_t looked_at = h->looked_at - before, alive = looked_at - (h->dead - dead_before);
     if (alive) db_learn_ttl(d, h->ttl_ms / (int64_t)alive);
     reap(e, d, h, effects);
@@ -79,22 +81,34 @@ static unsigned walk(struct engine *e, struct harvest *h, unsigned budget, struc
     return (unsigned)looked_at + buckets / BUCKETS_PER_UNIT + 1;
 }
 
+/* Take what a stretch found into the share of dead keys; true if that is large enough to go on. */
+static bool many_are_dead(struct expire_share *s, uint64_t looked_at, uint64_t dead)
+{
+    s->looked_at += looked_at;
+    s->dead += dead;
+    if (s->looked_at > MEMORY) *s = (struct expire_share){s->looked_at / 2, s->dead / 2};
+    return s->dead * DEAD_SHARE > s->looked_at;
+}
+
 /* True if the budget ended before the dead became few. */
 static bool expire_some(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)
 {
     struct harvest h = {.now_ms = now_ms};
     unsigned used = 0, empty = 0;
-    while (used < budget && empty < e->data->count) {
+    bool many = false;
+    while (used < budget) {
         if (db_expires(e->data->dbs[e->expire.db]) == 0) {
             e->expire = (struct expire_cursor){(e->expire.db + 1) % e->data->count, 0};
-            empty++;
+            if (++empty == e->data->count) return false;
             continue;
         }
         empty = 0;
+        const uint64_t looked_at = h.looked_at, dead = h.dead;
         used += walk(e, &h, budget - used, effects);
-        if (h.looked_at >= SAMPLE && h.dead * DEAD_SHARE < h.looked_at) return false;
+        many = many_are_dead(&e->expire_share, h.looked_at - looked_at, h.dead - dead);
+        if (!many && h.looked_at >= SAMPLE) return false;
     }
-    return h.dead > 0 && h.dead * DEAD_SHARE >= h.looked_at;
+    return many;
 }
 
 bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effects *effects)

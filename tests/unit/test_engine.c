@@ -235,6 +235,27 @@ Test(engine, a_cycle_costs_nothing_where_nothing_is_dead)
     EXPECT_LOG("");
 }
 
+/* Keys come and go evenly, nobody touches them, and the cycle runs ten times a second. */
+Test(engine, at_no_time_is_more_than_a_tenth_of_the_keys_dead)
+{
+    enum { LIFE_MS = 20000, CYCLE_MS = 100, EACH = 60 };
+    const struct value v = {.type = TYPE_STRING, .string = SPAN("v")};
+    uint64_t made = 0, died = 0;
+    for (int64_t passed = 0; passed < 3 * LIFE_MS; passed += CYCLE_MS) {
+        for (int i = 0; i < EACH; i++) {
+            char key[24];
+            const int n = snprintf(key, sizeof key, "k%llu", (unsigned long long)made++);
+            (void)db_put(engine_db(f.engine, 0), span_of(key, (size_t)n), &v, f.now_ms + LIFE_MS - 1);
+        }
+        if (passed >= LIFE_MS) died += EACH;
+        const uint64_t dead = died - engine_stats(f.engine)->expired_keys, expires = engine_expires(f.engine, 0);
+        cr_assert_leq(dead * 10, expires, "%lu of %lu are dead", (unsigned long)dead, (unsigned long)expires);
+        for (int slices = 0; engine_cycle(f.engine, f.now_ms, 256, &f.effects); slices++) cr_assert_lt(slices, 1000);
+        f.now_ms += CYCLE_MS;
+    }
+    cr_expect_gt(engine_stats(f.engine)->expired_keys, 0);
+}
+
 Test(engine, a_cycle_learns_how_long_keys_have_to_live)
 {
     cr_expect_eq(engine_mean_ttl(f.engine, 0), 0);
