@@ -19,6 +19,12 @@ static uint64_t hash_of(struct call *c, struct span key)
     return hash;
 }
 
+/* As engine_before_change(); the hash is known mostly. */
+static void before_change(struct call *c, unsigned db, struct span key)
+{
+    if (c->engine->traversal) traversal_before_change(c->engine->traversal, db, hash_of(c, key));
+}
+
 /* A large value goes to the graveyard if @lazy. */
 static bool remove_at(struct engine *e, struct db *d, uint64_t hash, struct span key, bool lazy)
 {
@@ -32,7 +38,7 @@ static bool remove_at(struct engine *e, struct db *d, uint64_t hash, struct span
 void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *entry, enum drop_reason why)
 {
     const struct span key = entry_key(entry);
-    engine_before_change(e, db_id(d), key);
+    if (e->traversal) traversal_before_change(e->traversal, db_id(d), hash);
     engine_touched(e, db_id(d), key);
     e->stats.dirty++;
     if (why == DROP_EXPIRED) {
@@ -76,7 +82,7 @@ struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
         if (e) c->engine->stats.keyspace_hits++;
         else c->engine->stats.keyspace_misses++;
     }
-    if (e && intent == FOR_WRITE) engine_before_change(c->engine, db_id(c->db), key);
+    if (e && intent == FOR_WRITE) before_change(c, db_id(c->db), key);
     if (e && intent != FOR_LOOK) touch(c, e);
     if (e && intent == FOR_WRITE) c->used = key.p;
     return e;
@@ -106,7 +112,7 @@ struct entry *call_put_in(struct call *c, unsigned db, struct span key, const st
 {
     struct db *d = c->engine->data->dbs[db];
     const uint64_t before = db_size(d);
-    engine_before_change(c->engine, db, key);
+    before_change(c, db, key);
     struct entry *e = db_put_at(d, hash_of(c, key), key, v, expiry);
     if (db_size(d) != before) entry_set_clock(e, eviction_clock_new(&c->engine->options.eviction, c->now_ms));
     else if (c->used != key.p) touch(c, e);
@@ -117,14 +123,14 @@ bool call_delete(struct call *c, struct span key) { return call_unlink(c, key, c
 
 bool call_unlink(struct call *c, struct span key, bool lazy)
 {
-    engine_before_change(c->engine, db_id(c->db), key);
+    before_change(c, db_id(c->db), key);
     return remove_at(c->engine, c->db, hash_of(c, key), key, lazy);
 }
 
 struct entry *call_move(struct call *c, struct span key, unsigned to, struct span to_key)
 {
-    engine_before_change(c->engine, db_id(c->db), key);
-    engine_before_change(c->engine, to, to_key);
+    before_change(c, db_id(c->db), key);
+    before_change(c, to, to_key);
     return db_move(c->db, key, c->engine->data->dbs[to], to_key);
 }
 

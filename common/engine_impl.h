@@ -87,7 +87,7 @@ static inline bool entry_is_dead(const struct entry *e, int64_t now_ms)
 /* To be called before any part of a key changes, or it appears or goes. */
 static inline void engine_before_change(const struct engine *e, unsigned db, struct span key)
 {
-    if (e->traversal) traversal_before_change(e->traversal, db, key);
+    if (e->traversal) traversal_before_change(e->traversal, db, db_hash(e->data->dbs[db], key));
 }
 
 static inline void engine_touched(const struct engine *e, unsigned db, struct span key)

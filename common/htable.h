@@ -96,6 +96,9 @@ uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, ht
 /* Visit every item with a position in [@from, @to), however many buckets that are. */
 void htable_scan_range(const struct htable *t, uint64_t from, uint64_t to, htable_visit *visit, void *context);
 
+/* A range that begins at @from will be scanned soon: have the memory of its first items. */
+void htable_prefetch_range(const struct htable *t, uint64_t from);
+
 /* To be called before an item is changed in place; insertion and removal tell the watch themselves. */
 void htable_before_change(const struct htable *t, uint64_t hash);
 

@@ -118,8 +118,14 @@ static inline uint64_t position_of(const struct htable *t, uint64_t word)
     return htable_position(htable_hash(t, t->kind->key(item_of(word))));
 }
 
-/* Ask for the items of a bucket that will be hashed soon, all at once instead of one miss after the other. */
-static inline void prefetch_items(const struct htable_bucket *b)
+/* Ask for the items of a bucket that will be read soon, so many cache lines of each, all at once instead of one miss after
+ * the other. */
+static inline void prefetch_lines(const struct htable_bucket *b, unsigned lines)
 {
-    for (unsigned i = 0; i < SLOTS; i++) __builtin_prefetch(item_of(b->slots[i].word));
+    for (unsigned i = 0; i < SLOTS; i++)
+        for (unsigned line = 0; line < lines; line++)
+            __builtin_prefetch((const char *)item_of(b->slots[i].word) + line * sizeof *b);
 }
+
+/* The same where only their keys will be, to be hashed. */
+static inline void prefetch_items(const struct htable_bucket *b) { prefetch_lines(b, 1); }

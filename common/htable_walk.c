@@ -2,6 +2,8 @@
 #include "common/htable_impl.h"
 #include "common/mem.h"
 
+enum { WHOLE_LINES = 3 }; /* of an item that is read to its end, mostly */
+
 /* Visit the items of the bucket of @from that lie in [@from, @to); returns where the bucket ends. */
 static uint64_t scan_bucket(const struct htable *t, uint64_t from, uint64_t to, bool marked_only, htable_visit *visit,
                             void *context)
@@ -31,6 +33,11 @@ uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, ht
     if (t->live.buckets == 0 || from >= POSITIONS) return 0;
     const uint64_t end = scan_bucket(t, from, POSITIONS, marked_only, visit, context);
     return end == POSITIONS ? 0 : end;
+}
+
+void htable_prefetch_range(const struct htable *t, uint64_t from)
+{
+    if (t->live.buckets > 0 && from < POSITIONS) prefetch_lines(bucket_for(t, from), WHOLE_LINES);
 }
 
 void htable_scan_range(const struct htable *t, uint64_t from, uint64_t to, htable_visit *visit, void *context)

@@ -2,22 +2,19 @@
 
 #include <assert.h>
 
+#include "common/granules.h"
 #include "common/graveyard.h"
 #include "common/mem.h"
 #include "common/portrait.h"
 #include "common/rdb.h"
 
-#define END_POSITION (UINT64_C(1) << HTABLE_POSITION_BITS)
-
 /* One database as it was at the moment of begin. */
 struct part {
-    unsigned id;               /* the number under which it goes out */
-    int live;                  /* the engine's number of the database that holds the data now; -1: it is in `taken` */
-    struct db *taken;          /* NULL, or the data of a flushed database */
-    uint64_t position;         /* keys at positions below it were given, or have a portrait */
-    bool done;                 /* all were given */
-    struct htable passed_over; /* names of keys at or behind the position that the walk must not give */
-    uint64_t name_bytes;       /* what the names take */
+    unsigned id;              /* the number under which it goes out */
+    int live;                 /* the engine's number of the database that holds the data now; -1: it is in `taken` */
+    struct db *taken;         /* NULL, or the data of a flushed database */
+    bool done;                /* all were given */
+    struct granules granules; /* those of which the keys were given, or have a portrait */
 };
 
 /* A large collection of which not everything was given, and the next. */
@@ -55,20 +52,6 @@ struct traversal {
     struct ruin *ruins;
 };
 
-/* A name in passed_over. */
-struct name {
-    size_t n;
-    char bytes[];
-};
-
-static struct span name_key(const void *item)
-{
-    const struct name *n = item;
-    return span_of(n->bytes, n->n);
-}
-
-static const struct htable_kind name_kind = {.key = name_key, .free = mem_free};
-
 static struct db *part_db(const struct traversal *t, const struct part *p)
 {
     return p->taken ? p->taken : engine_db(t->engine, (unsigned)p->live);
@@ -89,7 +72,7 @@ struct traversal *traversal_begin(struct engine *e)
         *p = (struct part){.id = i, .live = (int)i, .done = keys == 0};
         if (p->done) continue;
         t->total += keys;
-        htable_init(&p->passed_over, &name_kind, engine_hash_key(e));
+        granules_init(&p->granules, db_table(engine_db(e, i))->live.buckets);
         rdb_put_db(piece_to(&t->pieces, 0), i, keys, engine_expires(e, i));
         t->selected = (int)i;
     }
@@ -107,8 +90,7 @@ static void end_part(struct traversal *t, struct part *p)
     if (p->taken) graveyard_add_db(engine_graveyard(t->engine), p->taken);
     p->taken = NULL;
     p->live = -1;
-    htable_free(&p->passed_over);
-    p->name_bytes = 0;
+    granules_free(&p->granules);
 }
 
 /* Large collections. */
@@ -193,64 +175,35 @@ static void give(struct traversal *t, const struct part *p, const struct entry *
     t->given++;
 }
 
-/* Where one step's visits go. */
-struct step {
+/* Where the visits to one granule go. */
+struct visit {
     struct traversal *traversal;
-    struct part *part;
+    const struct part *part;
 };
 
 static void give_entry(void *context, void *item, bool marked)
 {
     (void)marked;
-    const struct step *s = context;
-    const struct htable *over = &s->part->passed_over;
-    const struct span key = entry_key(item);
-    if (over->count > 0 && htable_find(over, htable_hash(over, key), key)) return;
-    give(s->traversal, s->part, item);
+    const struct visit *v = context;
+    give(v->traversal, v->part, item);
 }
 
-/* Names that the walk has passed are not needed any more. They are few by bucket: collect, then remove. */
-struct passed {
-    struct part *part;
-    struct buf names; /* of struct name * */
-};
-
-static void collect_passed(void *context, void *item, bool marked)
+static void give_granule(struct traversal *t, const struct part *p, uint64_t n)
 {
-    (void)marked;
-    struct passed *p = context;
-    const struct htable *over = &p->part->passed_over;
-    if (htable_position(htable_hash(over, name_key(item))) < p->part->position)
-        buf_add(&p->names, &item, sizeof item);
-}
-
-static void forget_passed(struct part *p, uint64_t from)
-{
-    struct passed passed = {.part = p};
-    while (p->passed_over.count > 0) {
-        from = htable_scan(&p->passed_over, from, false, collect_passed, &passed);
-        if (from == 0 || from >= p->position) break;
-    }
-    for (size_t i = 0; i < passed.names.len; i += sizeof(struct name *)) {
-        struct name *name;
-        memcpy(&name, passed.names.p + i, sizeof name);
-        p->name_bytes -= mem_size(name);
-        (void)htable_remove(&p->passed_over, htable_hash(&p->passed_over, name_key(name)), name_key(name));
-        mem_free(name);
-    }
-    buf_free(&passed.names);
+    struct visit visit = {.traversal = t, .part = p};
+    htable_scan_range(db_table(part_db(t, p)), granules_begin(&p->granules, n), granules_begin(&p->granules, n + 1),
+                      give_entry, &visit);
 }
 
 static void walk_part(struct traversal *t, struct part *p, struct portion *portion)
 {
+    struct granules *g = &p->granules;
     const struct htable *table = db_table(part_db(t, p));
-    struct step step = {.traversal = t, .part = p};
-    const uint64_t from = p->position;
-    for (; p->position < END_POSITION && !t->first && portion_left(portion, t->pieces.out); portion->places--) {
-        p->position = htable_scan(table, p->position, false, give_entry, &step);
-        if (p->position == 0) p->position = END_POSITION;
+    for (; granules_left(g) && !t->first && portion_left(portion, t->pieces.out); portion->places--) {
+        if (!granules_given(g, g->next + 1)) htable_prefetch_range(table, granules_begin(g, g->next + 1));
+        if (!granules_given(g, g->next)) give_granule(t, p, g->next);
+        g->next++;
     }
-    forget_passed(p, from);
 }
 
 /* What is large comes before further keys, so that little is under way at a time. */
@@ -258,10 +211,24 @@ static void walk(struct traversal *t, struct portion *portion)
 {
     struct part *p = t->parts + t->walking;
     if (t->first) walk_portrait(t, portion);
-    else if (!p->done && p->position < END_POSITION) walk_part(t, p, portion);
+    else if (!p->done && granules_left(&p->granules)) walk_part(t, p, portion);
     else {
         if (!p->done) end_part(t, p);
         t->walking++;
+    }
+}
+
+/* Memory goes back and forth, lest each step begin with allocating it. */
+void traversal_take(struct traversal *t, struct buf *out)
+{
+    piece_close(&t->pieces);
+    if (out->len == 0) {
+        const struct buf empty = *out;
+        *out = t->kept;
+        t->kept = empty;
+    } else {
+        buf_add_span(out, buf_span(&t->kept));
+        buf_free(&t->kept);
     }
 }
 
@@ -269,9 +236,7 @@ bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes)
 {
     enum { BYTES_PER_PLACE = 64 }; /* what passing an empty bucket costs, as bytes */
     struct portion portion = {out->len + budget_bytes, 1 + budget_bytes / BYTES_PER_PLACE};
-    piece_close(&t->pieces);
-    buf_add_span(out, buf_span(&t->kept));
-    buf_free(&t->kept);
+    traversal_take(t, out);
     t->pieces.out = out;
     /* Writers that keep ahead of the walk must not hold it up: half of the budget is its own. */
     if (portion.full < out->len + budget_bytes / 2 + 1) portion.full = out->len + budget_bytes / 2 + 1;
@@ -286,7 +251,7 @@ size_t traversal_bytes(const struct traversal *t)
     size_t bytes = mem_size(t) + mem_size(t->parts) + t->kept.cap + t->portrait_bytes;
     for (unsigned i = 0; i < t->count; i++) {
         const struct part *p = t->parts + i;
-        bytes += p->name_bytes + (p->done ? 0 : htable_bytes(&p->passed_over));
+        if (!p->done) bytes += granules_bytes(&p->granules);
     }
     return bytes;
 }
@@ -302,20 +267,15 @@ static struct part *part_in(struct traversal *t, unsigned db)
     return NULL;
 }
 
-void traversal_before_change(struct traversal *t, unsigned db, struct span key)
+void traversal_before_change(struct traversal *t, unsigned db, uint64_t hash)
 {
     struct part *p = part_in(t, db);
     if (!p) return;
-    struct htable *over = &p->passed_over;
-    const uint64_t hash = htable_hash(over, key);
-    if (htable_position(hash) < p->position || htable_find(over, hash, key)) return;
-    const struct entry *e = db_find_at(part_db(t, p), hash, key);
-    if (e) give(t, p, e);
-    struct name *name = mem_alloc(sizeof *name + key.n);
-    name->n = key.n;
-    if (key.n) memcpy(name->bytes, key.p, key.n);
-    p->name_bytes += mem_size(name);
-    htable_insert(over, hash, name);
+    struct granules *g = &p->granules;
+    const uint64_t n = granules_of(g, hash);
+    if (granules_given(g, n)) return;
+    give_granule(t, p, n);
+    granules_mark(g, n);
 }
 
 /* Take the data of an engine's database. */

@@ -4,11 +4,12 @@
  *     traversal_step()      appends pieces (piece.h) of about a budget of bytes, as often as there is time for it
  *     traversal_free()
  *
- * It walks each database in the order of the hash (htable.h), so "was this key passed already?" is one comparison. The
- * engine announces each change before it happens. A key that the walk has not reached then has its record made at once,
- * with the old value, to go out with the next step, and its name is kept so that the walk passes over it later; a key
- * that is about to be created is only kept by name. So every key of the moment of begin goes out exactly once, with its
- * value of that moment, in no particular order; SELECTDB stands before it where the database changes.
+ * It walks each database in the order of the hash, granule after granule (granules.h), about a bucket each. The engine
+ * announces each change before it happens. If the granule of that key was not given yet, the records of all keys in it are
+ * made at once, with the old values, to go out with the next step; from then on anything may happen there. So every key of
+ * the moment of begin goes out exactly once, with its value of that moment, in no particular order; SELECTDB stands before
+ * it where the database changes. The memory is one bit for each bucket and what was made since the last step, and as the
+ * whole is made once, early or late, writers cost the traversal nothing but a look at that bit.
  *
  * The record of a large collection is made part by part (portrait.h), whether the walk comes upon it or a change. One after
  * the other comes to the front of stream 0 and is finished before the walk goes on. So a step, and a change, cost a
@@ -43,8 +44,10 @@ void traversal_free(struct traversal *t);
  * half of the budget at least. False when everything has been given. */
 bool traversal_step(struct traversal *t, struct buf *out, size_t budget_bytes);
 
-/* Bytes of the memory that the traversal needs for itself: kept pieces, names, bits of portraits. What it took over is
- * not in it. */
+/* Append to @out the pieces that changes gave since the last step, and nothing else: where nobody can take more at the moment. */
+void traversal_take(struct traversal *t, struct buf *out);
+
+/* Bytes of the memory that the traversal needs for itself: kept pieces, bits. What it took over is not in it. */
 size_t traversal_bytes(const struct traversal *t);
 
 /* Keys given so far, and keys that there were in all at the moment of begin: for progress. */
@@ -54,8 +57,8 @@ uint64_t traversal_total(const struct traversal *t);
 /* For the engine, which calls them before the event, whoever causes it (a command, expiry, eviction, a replayed effect).
  * Calling one of them for something that does not happen after all does no harm. */
 
-/* @key of database @db may be created, changed in any part (value, expiry) or removed. */
-void traversal_before_change(struct traversal *t, unsigned db, struct span key);
+/* The key of this hash in database @db may be created, changed in any part (value, expiry) or removed. */
+void traversal_before_change(struct traversal *t, unsigned db, uint64_t hash);
 /* Database @db is to be emptied; -1: all. The database may be empty already afterwards. */
 void traversal_before_flush(struct traversal *t, int db);
 /* Databases @a and @b exchange their data. */

@@ -138,7 +138,8 @@ Test(traversal, the_walk_goes_on_however_much_is_kept_for_each_step)
     struct traversal *t = traversal_begin(f.engine);
     for (int i = 0; i < 100; i++) (void)fixture_do(&f, "SET key%d x", i);
     const uint64_t kept = traversal_given(t);
-    cr_expect_eq(kept, 100);
+    cr_expect_geq(kept, 100);
+    cr_expect_lt(kept, 2000);
     (void)traversal_step(t, &records, 1000);
     cr_expect_gt(records.len, 100 * 100);
     cr_expect_gt(traversal_given(t), kept);
