@@ -184,9 +184,9 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     struct client *c = h->data;
     char *shared = c->server->clients.read_buffer;
     (void)suggested;
-    /* libuv would read on while there is more: but a turn takes one read of each, so that nobody waits long for others, and
+    /* libuv would read on while there is more: but a round takes one read of each, so that nobody waits long for others, and
      * what is logged goes its way before more is. */
-    if (c->heard == c->server->clients.turn + 1) {
+    if (c->flags & CLIENT_RESUMED || !clients_may_hear(c)) {
         *buf = uv_buf_init(NULL, 0);
         return;
     }
@@ -265,6 +265,10 @@ static size_t consume(struct client *c, struct span in)
         if (ahead) look_ahead(c, rest, next);
         if (now->request.argc && !dispatch(c, now->command, &now->request)) break;
         done += now->used;
+        if (turn_is_full(&s->stats.turn) && done < in.n) {
+            clients_resume_later(c);
+            break;
+        }
         if (c->out.len > s->clients.pending_max) c->flags |= CLIENT_THROTTLED;
         if (!ahead) continue;
         if (next->status == RESP_REQUEST) engine_foresee_more(s->engine, &c->session, &next->request);
@@ -344,7 +348,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     const size_t done = consume(c, in);
-    if (done) c->heard = s->clients.turn + 1;
+    if (done) clients_heard(c);
     if (!(c->flags & CLIENT_CLOSING)) keep_rest(c, in, done, own);
 }
 
@@ -355,6 +359,7 @@ void client_resume(struct client *c)
         turn_begin_commands(&c->server->stats.turn);
         const size_t done = consume(c, buf_span(&c->in));
         if (c->flags & CLIENT_CLOSING) return;
+        if (done) clients_heard(c);
         keep_rest(c, buf_span(&c->in), done, true);
     }
     if (c->flags & CLIENT_ENDED) client_mark_dirty(c); /* it is closed when all is sent */

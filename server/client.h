@@ -50,7 +50,7 @@ struct client {
     struct resp_parser parser;
     struct buf in;  /* the beginning of a request that is not all here, or requests that must wait */
     size_t want;    /* bytes of `in` at which looking again is worth while */
-    uint64_t heard; /* clients.turn + 1 in which requests were read last */
+    uint64_t heard; /* clients.round in which requests were executed last */
     struct buf out; /* replies that the socket was not offered yet */
     struct buf sending;
     uv_write_t write;

@@ -15,6 +15,17 @@ enum {
     IDLE_TRIM_MS = 2000,
 };
 
+bool clients_may_hear(const struct client *c)
+{
+    struct server *s = c->server;
+    if (c->heard == s->clients.round) return false;
+    if (!turn_is_full(&s->stats.turn)) return true;
+    s->clients.passed_over = true;
+    return false;
+}
+
+void clients_heard(struct client *c) { c->heard = c->server->clients.round; }
+
 static void on_idle(uv_idle_t *idle)
 {
     struct server *s = idle->data;
@@ -26,7 +37,8 @@ static void on_idle(uv_idle_t *idle)
         c->next_resumed = NULL;
         c->flags &= ~(unsigned)CLIENT_RESUMED;
         s->clients.resuming = next; /* executing may close it: clients_forget() looks here */
-        client_resume(c);
+        if (clients_may_hear(c)) client_resume(c);
+        else clients_resume_later(c);
         c = s->clients.resuming;
     }
 }
@@ -56,6 +68,7 @@ void clients_forget(struct client *c)
 
 void clients_init(struct server *s)
 {
+    s->clients.round = 1;
     s->clients.read_buffer = mem_alloc(CLIENTS_READ_BYTES);
     (void)uv_idle_init(&s->loop, &s->clients.idle);
     s->clients.idle.data = s;
@@ -104,7 +117,8 @@ bool clients_password_is(const struct server *s, struct span password)
 void clients_flush(struct server *s)
 {
     while (s->clients.dirty) client_flush(s->clients.dirty);
-    s->clients.turn++;
+    if (!s->clients.passed_over) s->clients.round++;
+    s->clients.passed_over = false;
 }
 
 void clients_tend(struct server *s)

@@ -14,11 +14,12 @@ enum { CLIENTS_READ_BYTES = 64 * 1024 };
 struct clients {
     struct client *first, *last;       /* in the order of their ids */
     struct client *dirty;              /* have replies that were not offered to the socket yet */
-    struct client *resumed, *resuming; /* may go on with requests that waited: in the next turn, in this one */
-    uv_idle_t idle;                    /* active for one turn, while there are any */
+    struct client *resumed, *resuming; /* may go on with requests that waited: in a turn to come, in this one */
+    uv_idle_t idle;                    /* active while there are any */
     size_t count;
     uint64_t next_id;
-    uint64_t turn; /* of the loop, counted */
+    uint64_t round;   /* counted from 1; in each, every client is heard once that has something to say */
+    bool passed_over; /* somebody must wait for another turn of this round: this one is full */
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
     unsigned writes_held; /* reasons: bits of enum hold_writes */
@@ -36,6 +37,12 @@ void clients_free(struct server *s);
 /* Take over limits and password from the settings. */
 void clients_configure(struct server *s);
 
+/* May requests of this client be executed now? Not if it was heard in this round, nor when the turn has taken long already
+ * (turn_is_full()): then the round goes on in the next turn, with those that were passed over. */
+bool clients_may_hear(const struct client *c);
+/* Its requests were. */
+void clients_heard(struct client *c);
+
 /* Send what became ready in this turn; clients that are done or too slow are closed. */
 void clients_flush(struct server *s);
 
@@ -45,11 +52,12 @@ void clients_tend(struct server *s);
 /* Let commands that write wait, and what their clients send behind them, until all reasons are gone. */
 enum hold_writes {
     HOLD_FOR_REPLICAS = 1 << 0, /* a stop waits for them */
-    HOLD_FOR_DISK = 1 << 1,     /* too much waits for it */
+    HOLD_FOR_DISK = 1 << 1,     /* too much of the log waits for it */
+    HOLD_FOR_SNAPSHOT = 1 << 2, /* too much of a snapshot waits for it */
 };
 void clients_hold_writes(struct server *s, enum hold_writes why, bool held);
 
-/* The client may execute again: it goes on in the next turn. */
+/* The client may execute again: it goes on in a turn to come. */
 void clients_resume_later(struct client *c);
 /* It is being closed. */
 void clients_forget(struct client *c);

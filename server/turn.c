@@ -33,7 +33,7 @@ static void choose_what_to_note(struct turn *t)
 
 void turn_init(struct turn *t)
 {
-    *t = (struct turn){0};
+    *t = (struct turn){.full_after = UINT64_MAX};
     ticks_init(&t->ticks);
 }
 
@@ -48,6 +48,7 @@ void turn_measure(struct turn *t)
 {
     ticks_measure(&t->ticks);
     choose_what_to_note(t);
+    if (t->ticks.us > 0) t->full_after = (uint64_t)(TURN_FULL_US / t->ticks.us);
 }
 
 void turn_begin_slowly(struct turn *t)
@@ -96,5 +97,5 @@ void turn_end(struct turn *t)
     t->figures.turns++;
     t->figures.wall += wall;
     if (us > t->figures.longest_us) t->figures.longest_us = us;
-    t->begin = 0;
+    t->begin = t->heard_at = 0;
 }

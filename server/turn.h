@@ -28,11 +28,16 @@ struct turn_figures {
     const struct command_entry *command; /* the longest; NULL: there was none */
 };
 
+/* Requests are taken for about so long in a turn; replies, timers and slices of long work come on top. */
+enum { TURN_FULL_US = 1000 };
+
 struct turn {
     struct ticks ticks;
     uint64_t begin;                 /* of this turn; 0: nothing has happened in it */
     uint64_t command_end;           /* of the command before, or when the bytes came */
     uint64_t note_above;            /* ticks: of longer commands more is to be known */
+    uint64_t heard_at;              /* when its first requests came; 0: none yet */
+    uint64_t full_after;            /* ticks: a turn takes no more requests when these have taken so long */
     uint64_t read_at;               /* ticks, of the CPU time in begin_use; 0: it is used up */
     struct turn_use begin_use, use; /* when it began; at the last reading */
     uint64_t commands;              /* ticks of all commands at the last reading */
@@ -58,6 +63,7 @@ static inline void turn_begin_commands(struct turn *t)
 {
     turn_begin(t);
     t->command_end = ticks_now(&t->ticks);
+    if (!t->heard_at) t->heard_at = t->command_end;
 }
 
 /* A command has ended; returns its ticks. */
@@ -68,6 +74,18 @@ static inline uint64_t turn_end_command(struct turn *t, const struct command_ent
     t->figures.commands += took;
     if (took > t->note_above) turn_note_command(t, command, took);
     return took;
+}
+
+/* Have the requests of this turn taken so long that further ones should wait for the next? */
+static inline bool turn_is_full(const struct turn *t)
+{
+    return t->heard_at && ticks_between(t->heard_at, t->command_end) > t->full_after;
+}
+
+/* How long the turn has taken so far; 0: it is about to begin, or ticks are not measured yet. */
+static inline uint64_t turn_us(const struct turn *t)
+{
+    return t->begin ? ticks_us(&t->ticks, ticks_between(t->begin, ticks_now(&t->ticks))) : 0;
 }
 
 /* The loop is going to poll. */

@@ -11,6 +11,7 @@ import termios
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import redis
 import relevo
+import resp
 import tap
 
 
@@ -128,6 +129,21 @@ def test_the_longest_command_is_told():
     after = server.info("stats")
     assert after["relevo_longest_command"] != "debug", after
     assert 0 < int(after["eventloop_cycles"]) < int(stats["eventloop_cycles"]) + 10, (stats, after)
+
+
+def test_long_pipelines():
+    """Pipelines that take many turns of the loop: every reply comes, in order, to those who send little too."""
+    server = relevo.start()
+    server("RPUSH", "list", *range(2000))
+    everything = [str(i).encode() for i in range(2000)]
+    senders = [server.connect() for _ in range(3)]
+    for sender in senders:
+        sender.send_raw(b"".join(resp.encode(("ECHO", str(i))) + resp.encode(("LRANGE", "list", "0", "-1")) for i in range(200)))
+    tap.equal(server("PING"), b"PONG", "somebody else is served")
+    for sender in senders:
+        for i in range(200):
+            tap.equal(sender.read(), str(i).encode(), f"reply {i}")
+            assert sender.read() == everything
 
 
 def test_python_redis_pool():

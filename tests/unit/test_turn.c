@@ -70,3 +70,28 @@ Test(turn, a_tick_has_the_length_that_the_systems_clock_says)
     cr_expect_float_eq(t.us, 0.0005, 0.0001);
     cr_expect_eq(ticks_between(7, 6), 0);
 }
+
+Test(turn, it_is_full_when_its_requests_have_taken_long_whatever_came_before_them)
+{
+    const struct command_entry command = {.name = "get"};
+    struct turn t;
+    turn_init(&t);
+    turn_begin_commands(&t);
+    cr_expect_not(turn_is_full(&t), "a tick has no length yet");
+    turn_end(&t);
+    t.ticks = (struct ticks){.us = 0.001};
+    t.full_after = TURN_FULL_US * 1000;
+    turn_begin(&t);
+    t.begin -= 1000000000; /* something else took a second */
+    turn_begin_commands(&t);
+    t.heard_at -= TURN_FULL_US * 1000 / 2;
+    (void)turn_end_command(&t, &command);
+    cr_expect_geq(turn_us(&t), 1000000);
+    t.heard_at -= TURN_FULL_US * 1000;
+    turn_begin_commands(&t);
+    (void)turn_end_command(&t, &command);
+    cr_expect(turn_is_full(&t));
+    turn_end(&t);
+    turn_begin_commands(&t);
+    cr_expect_not(turn_is_full(&t), "the next begins anew");
+}
