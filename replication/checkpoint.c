@@ -13,9 +13,13 @@
 
 enum {
     FILE_MODE = 0640,
-    SYNC_BYTES = 32 << 20,
+    SYNC_BYTES = 8 << 20,     /* little at a time: the loop waits for the thread, and old values wait for the loop */
     WRITE_BYTES = 256 * 1024, /* small pieces are gathered */
+    DIRECT_BYTES = 16 * 1024, /* others are written from where they are */
     KEPT_BYTES = 4 << 20,     /* of pieces whose place is yet to come; more goes to a file */
+    BACKLOG_BYTES = 4 << 20,  /* that may wait for the thread */
+    SPARES = 8,               /* memory that goes back to who feeds */
+    SPARE_BYTES = 1 << 20,    /* if it is not more than so much each */
 };
 
 /* The base of a log without files: it exists for joining replicas, and while the process does. */
@@ -41,11 +45,14 @@ struct checkpoint {
     pthread_cond_t changed;
     struct feed *queue;
     size_t count, room;
+    struct buf spares[SPARES];
+    unsigned spare_count;
     bool finished, aborted, sealed;
     enum checkpoint_state state;
     struct errmsg why;
 
     _Atomic uint64_t backlog, written;
+    _Atomic bool waited_for; /* somebody wants to know when the backlog has fallen */
 
     /* The thread's. */
     struct log_call place; /* the log goes on in a new segment, and the base gets its number */
@@ -134,42 +141,38 @@ static enum err open_temp(struct checkpoint *c, struct errmsg *m)
     return c->fd < 0 ? err_errno(m, "create %s", c->temp) : ERR_OK;
 }
 
-static enum err write_span(struct checkpoint *c, struct span bytes, struct errmsg *m)
+/* Write what was gathered, and @bytes behind it. */
+static enum err write_out(struct checkpoint *c, struct span bytes, struct errmsg *m)
 {
-    struct iovec v = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n};
-    const enum err e = bytes.n ? file_write_all(c->io, c->fd, &v, 1, m) : ERR_OK;
-    if (e) return err_wrap(m, e, "write %s", c->temp);
+    const struct span out = buf_span(&c->out);
+    struct iovec v[2] = {{.iov_base = c->out.p, .iov_len = out.n},
+                         {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n}};
+    rdb_sum_add(&c->sum, out);
     rdb_sum_add(&c->sum, bytes);
-    atomic_fetch_add(&c->written, bytes.n);
-    c->unsynced += bytes.n;
-    /* Now and then, so that the log's own fsync never has a whole base queued before it. */
-    if (c->unsynced >= SYNC_BYTES) {
-        c->unsynced = 0;
-        if (c->io->fdatasync(c->io->context, c->fd)) return err_errno(m, "fsync %s", c->temp);
-    }
-    return ERR_OK;
-}
-
-static enum err write_out(struct checkpoint *c, struct errmsg *m)
-{
-    const enum err e = write_span(c, buf_span(&c->out), m);
     c->out.len = 0;
-    return e;
+    if (out.n + bytes.n == 0) return ERR_OK;
+    const enum err e = file_write_all(c->io, c->fd, v + !out.n, (int)!!out.n + (int)!!bytes.n, m);
+    if (e) return err_wrap(m, e, "write %s", c->temp);
+    atomic_fetch_add(&c->written, out.n + bytes.n);
+    c->unsynced += out.n + bytes.n;
+    /* Now and then, so that the log's own fsync never has a whole base queued before it. */
+    if (c->unsynced < SYNC_BYTES) return ERR_OK;
+    c->unsynced = 0;
+    return c->io->fdatasync(c->io->context, c->fd) ? err_errno(m, "fsync %s", c->temp) : ERR_OK;
 }
 
 static enum err gather(void *checkpoint, struct span bytes, struct errmsg *m)
 {
     struct checkpoint *c = checkpoint;
+    const struct span nothing = span_of(NULL, 0);
     if (c->packer) {
         rdb_packer_take(c->packer, bytes, &c->out);
-        return c->out.len > WRITE_BYTES ? write_out(c, m) : ERR_OK;
+        return c->out.len > WRITE_BYTES ? write_out(c, nothing, m) : ERR_OK;
     }
-    if (c->out.len + bytes.n > WRITE_BYTES) {
-        const enum err e = write_out(c, m);
-        if (e || bytes.n > WRITE_BYTES) return e ? e : write_span(c, bytes, m);
-    }
-    buf_add_span(&c->out, bytes);
-    return ERR_OK;
+    if (bytes.n >= DIRECT_BYTES) return write_out(c, bytes, m);
+    const enum err e = c->out.len + bytes.n > WRITE_BYTES ? write_out(c, nothing, m) : ERR_OK;
+    if (!e) buf_add_span(&c->out, bytes);
+    return e;
 }
 
 static enum err store(void *checkpoint, struct span bytes, uint64_t *at, struct errmsg *m)
@@ -202,15 +205,32 @@ static bool next_feed(struct checkpoint *c, struct feed *f)
     return got;
 }
 
+/* What was fed is used: its memory may go back. */
+static void done_with(struct checkpoint *c, struct feed *f)
+{
+    const size_t bytes = f->bytes.len;
+    f->bytes.len = 0;
+    lock(c);
+    if (c->spare_count < SPARES && f->bytes.cap <= SPARE_BYTES) {
+        c->spares[c->spare_count++] = f->bytes;
+        f->bytes = (struct buf){0};
+    }
+    unlock(c);
+    buf_free(&f->bytes);
+    if (atomic_fetch_sub(&c->backlog, bytes) - bytes > BACKLOG_BYTES / 2) return;
+    if (atomic_exchange(&c->waited_for, false) && c->notify) c->notify(c->context);
+}
+
 /* What ends an RDB file. */
 static enum err write_seal(struct checkpoint *c, struct errmsg *m)
 {
     assert(!collate_pending(c->collate));
     rdb_put_eof(&c->out);
-    const enum err e = write_out(c, m);
+    const struct span nothing = span_of(NULL, 0);
+    const enum err e = write_out(c, nothing, m);
     if (e) return e;
     rdb_put_checksum(&c->out, &c->sum);
-    return write_out(c, m);
+    return write_out(c, nothing, m);
 }
 
 static enum err write_all(struct checkpoint *c, struct errmsg *m)
@@ -219,16 +239,14 @@ static enum err write_all(struct checkpoint *c, struct errmsg *m)
     enum err e = ERR_OK;
     while (!e && next_feed(c, &f)) {
         e = f.pieces ? collate_take(c->collate, buf_span(&f.bytes), m) : gather(c, buf_span(&f.bytes), m);
-        atomic_fetch_sub(&c->backlog, f.bytes.len);
-        buf_free(&f.bytes);
-        if (c->notify) c->notify(c->context);
+        done_with(c, &f);
     }
     lock(c);
     const bool sealed = c->sealed;
     if (!e && c->aborted) e = err_set(m, ERR_CANCELED, "canceled");
     unlock(c);
     if (!e && c->packer) rdb_packer_end(c->packer, &c->out);
-    if (!e) e = write_out(c, m);
+    if (!e) e = write_out(c, span_of(NULL, 0), m);
     return e || !sealed ? e : write_seal(c, m);
 }
 
@@ -356,9 +374,9 @@ static void feed(struct checkpoint *c, struct buf *b, bool pieces)
         c->queue = mem_realloc(c->queue, c->room * sizeof *c->queue);
     }
     c->queue[c->count++] = (struct feed){.bytes = *b, .pieces = pieces};
+    *b = pieces && c->spare_count ? c->spares[--c->spare_count] : (struct buf){0};
     (void)pthread_cond_broadcast(&c->changed);
     unlock(c);
-    *b = (struct buf){0};
 }
 
 void checkpoint_compress(struct checkpoint *c)
@@ -381,6 +399,14 @@ void checkpoint_seal(struct checkpoint *c)
 }
 
 uint64_t checkpoint_backlog(const struct checkpoint *c) { return atomic_load(&c->backlog); }
+
+bool checkpoint_is_behind(struct checkpoint *c)
+{
+    if (checkpoint_backlog(c) <= BACKLOG_BYTES) return false;
+    atomic_store(&c->waited_for, true);
+    /* It may have fallen before the thread could see that. */
+    return checkpoint_backlog(c) > BACKLOG_BYTES || !atomic_exchange(&c->waited_for, false);
+}
 
 uint64_t checkpoint_written(const struct checkpoint *c) { return atomic_load(&c->written); }
 
@@ -423,6 +449,7 @@ void checkpoint_free(struct checkpoint *c)
     checkpoint_abort(c);
     (void)pthread_join(c->thread, NULL);
     for (size_t i = 0; i < c->count; i++) buf_free(&c->queue[i].bytes);
+    for (unsigned i = 0; i < c->spare_count; i++) buf_free(&c->spares[i]);
     mem_free(c->queue);
     buf_free(&c->out);
     rdb_packer_free(c->packer);

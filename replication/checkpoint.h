@@ -17,8 +17,8 @@ enum checkpoint_state { CHECKPOINT_RUNNING, CHECKPOINT_DONE, CHECKPOINT_FAILED }
 
 /* Begin a base of @log at log_end(), where the caller's traversal must begin too: in the same turn, with the
  * open batch closed. With files off it goes to a file that serves joining replicas only. @notify is called on
- * the thread when the state changed or the backlog fell; cheap. Errors: ERR_BUSY  another base is being
- * written; ERR_IO ... */
+ * the thread when the state changed, or the backlog fell after checkpoint_is_behind(); cheap. Errors: ERR_BUSY  another
+ * base is being written; ERR_IO ... */
 MUST_USE enum err checkpoint_begin(struct log *log, void (*notify)(void *context), void *context,
                                    struct checkpoint **c, struct errmsg *m);
 
@@ -35,12 +35,16 @@ void checkpoint_compress(struct checkpoint *c);
 /* Append @b's bytes; its memory is taken and @b is empty afterwards. */
 void checkpoint_feed(struct checkpoint *c, struct buf *b);
 /* The same with a run of pieces (piece.h), which the thread puts into their order. What it must keep for that beyond some
- * megabytes goes to a temporary file. */
+ * megabytes goes to a temporary file. @run is empty afterwards, and may have got memory that was fed before, for the next one:
+ * the caller's to free. */
 void checkpoint_feed_pieces(struct checkpoint *c, struct buf *run);
 /* All that an RDB file needs but its end was fed: EOF and the checksum of all bytes are to follow it. */
 void checkpoint_seal(struct checkpoint *c);
 
-/* Bytes that wait for the thread, and written so far. The caller feeds no more while the backlog is high. */
+/* Does so much wait for the thread that the caller should feed no more? If so, @notify follows when half of it is written. */
+bool checkpoint_is_behind(struct checkpoint *c);
+
+/* Bytes that wait for the thread, and written so far. */
 uint64_t checkpoint_backlog(const struct checkpoint *c);
 uint64_t checkpoint_written(const struct checkpoint *c);
 

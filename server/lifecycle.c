@@ -75,6 +75,7 @@ static void on_prepare(uv_prepare_t *h)
 {
     struct server *s = h->data;
     journal_close_batch(s);
+    saver_end_turn(s);
     clients_flush(s);
     (void)reaper_collect(s);
     clock_turn(&s->clock);
@@ -97,9 +98,10 @@ static void on_cycle(uv_timer_t *h)
 {
     struct server *s = h->data;
     turn_begin(&s->stats.turn);
-    const int64_t begin = clock_ticks_ns();
+    const int64_t begin = clock_ticks_ns(),
+                  max_ns = turn_us(&s->stats.turn) < TURN_FULL_US / 2 ? CYCLE_MAX_NS : CYCLE_MAX_NS / 4;
     bool more = !s->loading && s->life->stage == STAGE_RUNNING; /* a log that is to come level must not grow */
-    while (more && clock_ticks_ns() - begin < CYCLE_MAX_NS)
+    while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     (void)limits_make_room(s);
     more |= s->limits.over;

@@ -15,8 +15,13 @@
 
 enum {
     PIECE_BYTES = 64 * 1024,
-    SLICE_NS = 300000,     /* of the main thread, per turn */
-    BACKLOG_MAX = 4 << 20, /* pieces that wait for the disk */
+    STEP_BYTES = 16 * 1024, /* between two looks at the clock */
+    SLICE_US = 300,         /* of the main thread, in a turn with nothing else to do */
+    SLICE_MIN_US = 50,
+    SHARE = 10,              /* the slice's part of what else the turn has taken: one to so much */
+    TURN_WITH_US = 1400,     /* a turn that has taken so long gets the shortest one */
+    WAITING_BYTES = 8 << 20, /* may wait for the disk before writes are held, or */
+    WAITING_SHARE = 32,      /* one to so much of the memory in use, if that is more */
     RETRY_MS = 5000,
 };
 
@@ -158,20 +163,53 @@ static void poll_end(struct server *s)
 
 /* ---- Slices ---- */
 
-static bool disk_is_behind(const struct saver *v) { return checkpoint_backlog(v->running) > BACKLOG_MAX; }
-
-/* Pieces for about @ns; false when all were given. */
-static bool give_slice(struct saver *v, int64_t ns)
+/* Pieces for about @us; false when all were given. */
+static bool give_slice(struct saver *v, int64_t us)
 {
     const int64_t begin = clock_ticks_ns();
     bool more = true;
-    while (more && !disk_is_behind(v)) {
-        more = traversal_step(v->walk, &v->piece, PIECE_BYTES);
+    while (more && !checkpoint_is_behind(v->running)) {
+        more = traversal_step(v->walk, &v->piece, STEP_BYTES);
         if (v->piece.len >= PIECE_BYTES || !more) feed(v);
-        if (clock_ticks_ns() - begin > ns) break;
+        if ((clock_ticks_ns() - begin) / 1000 > us) break;
     }
     if (!more) put_end(v);
     return more;
+}
+
+/* The slice of this turn: commands keep the larger part of the time, and a turn has a bound. */
+static int64_t slice_us(const struct server *s)
+{
+    const int64_t taken = (int64_t)turn_us(&s->stats.turn);
+    int64_t us = taken < SLICE_US ? SLICE_US - taken : taken / SHARE;
+    if (us > TURN_WITH_US - taken) us = TURN_WITH_US - taken;
+    return us < SLICE_MIN_US ? SLICE_MIN_US : us;
+}
+
+/* What writes made the traversal give goes to the thread even if that is behind; but then only a part of the memory, and
+ * writes wait rather than fill more. */
+static void bound_what_waits(struct server *s)
+{
+    const struct saver *v = &s->saver;
+    const bool held = s->clients.writes_held & HOLD_FOR_SNAPSHOT;
+    bool hold = false;
+    if (v->running) {
+        const uint64_t most = held ? v->most_waiting / 2 : v->most_waiting;
+        hold = checkpoint_is_behind(v->running) && checkpoint_backlog(v->running) > most;
+    }
+    if (hold != held) clients_hold_writes(s, HOLD_FOR_SNAPSHOT, hold);
+}
+
+void saver_end_turn(struct server *s)
+{
+    struct saver *v = &s->saver;
+    if (v->walk) {
+        const uint64_t fed = v->fed;
+        traversal_take(v->walk, &v->piece);
+        if (v->piece.len >= PIECE_BYTES) feed(v);
+        limits_gave(s, v->fed - fed);
+    }
+    bound_what_waits(s);
 }
 
 static void on_idle(uv_idle_t *h)
@@ -181,7 +219,7 @@ static void on_idle(uv_idle_t *h)
     turn_begin(&s->stats.turn);
     /* The loop may sleep when all was given, or until the disk has caught up. */
     const uint64_t fed = v->fed;
-    if (!v->walk || !give_slice(v, SLICE_NS) || disk_is_behind(v)) (void)uv_idle_stop(h);
+    if (!v->walk || !give_slice(v, slice_us(s)) || checkpoint_is_behind(v->running)) (void)uv_idle_stop(h);
     limits_gave(s, v->fed - fed);
 }
 
@@ -191,7 +229,7 @@ static void on_wake(uv_async_t *h)
     struct saver *v = &s->saver;
     turn_begin(&s->stats.turn);
     poll_end(s);
-    if (v->running && v->walk && !disk_is_behind(v)) (void)uv_idle_start(&v->idle, on_idle);
+    if (v->running && v->walk && !checkpoint_is_behind(v->running)) (void)uv_idle_start(&v->idle, on_idle);
 }
 
 /* ---- Begin ---- */
@@ -216,6 +254,8 @@ static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
     v->kind = kind;
     v->walk = traversal_begin(s->engine);
     v->total = traversal_total(v->walk);
+    const uint64_t share = memory_used() / WAITING_SHARE;
+    v->most_waiting = share > WAITING_BYTES ? share : WAITING_BYTES;
     v->began_ms = clock_wall_ms();
     v->began_dirty = engine_stats(s->engine)->dirty;
     if (config_number(s->config, SET_RDBCOMPRESSION)) checkpoint_compress(v->running);

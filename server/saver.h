@@ -30,11 +30,12 @@ struct saver {
     struct checkpoint *running; /* NULL: idle */
     enum saver_kind kind;
     struct traversal *walk;
-    struct buf piece; /* a run of pieces */
-    uint64_t fed;     /* bytes of them that were handed over */
-    uint64_t total;   /* keys of the running one */
-    uv_idle_t idle;   /* active while slices are to be given */
-    uv_async_t wake;  /* the thread has news */
+    struct buf piece;      /* a run of pieces */
+    uint64_t fed;          /* bytes of them that were handed over */
+    uint64_t total;        /* keys of the running one */
+    uint64_t most_waiting; /* bytes that may wait for the disk before writes are held */
+    uv_idle_t idle;        /* active while slices are to be given */
+    uv_async_t wake;       /* the thread has news */
     int64_t began_ms;
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
     bool set_aside;                    /* the running one gives way, and begins anew later: no failure */
@@ -58,6 +59,9 @@ MUST_USE enum err saver_run(struct server *s, enum saver_kind kind, struct errms
 
 /* The same to a file of another name in the directory. */
 MUST_USE enum err saver_run_to(struct server *s, const char *file_name, struct errmsg *m);
+
+/* To be called at the end of each turn: what commands made the traversal give goes to the thread. */
+void saver_end_turn(struct server *s);
 
 /* Give up what runs; the old file stays. */
 void saver_abort(struct server *s);
