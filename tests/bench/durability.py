@@ -15,8 +15,13 @@ medians. A row is met when its ratio (or its figure) keeps to the target. --scal
     log-p1       bytes of the log per SET, one client, P1
     load-base    start: seconds until PING is answered, 5 million keys of 16 B / 100 B in one RDB file
     load-log     start: seconds to replay 1 GB of small SETs; both read the same directory
+    keys-*       P16 SETs on 5 million keys while BGSAVE runs again and again: checkpoint.py measures, and says how
+    hash-*       the same with HSETs on the 2 million fields of one hash
+                 -rate: requests per second, as a share of those without; -p99: as a multiple of that without;
+                 -turn: the longest turn of the loop, of redis-server the fork(); -memory: more resident memory, as a share
 """
 import argparse
+import functools
 import glob
 import json
 import os
@@ -28,6 +33,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import checkpoint
 import cpu
 import relevo
 import tap
@@ -185,6 +191,23 @@ def load_log(options, rounds):
         yield {kind: seconds_to_start(servers[kind]) for kind in alternating(servers, number)}
 
 
+CHECKPOINT = [("rate", "P16 requests/s", "x", 0.8, "more"), ("p99", "p99", "x", 1.5, "less"),
+              ("turn", "longest turn", "ms", 2.0, "less"), ("memory", "more memory", "x", 0.1, "less")]
+
+
+@functools.cache
+def checkpoints(data, rounds, scale):
+    """All figures of one data set: they come out of the same runs."""
+    options = argparse.Namespace(scale=scale, pipeline=16)
+    return checkpoint.measure(data, options, rounds, cpu.say_progress)
+
+
+def one_of(data, figure):
+    def measure(options, _):
+        yield {kind: every[figure] for kind, every in checkpoints(data, options.rounds, options.scale).items()}
+    return measure
+
+
 ROWS = [
     Row("always", "appendfsync always, P1 SET, 50 clients", "requests/s", 1.5, "ratio more", always),
     Row("always-cost", "always beside our own no, P1 SET, 200 clients", "requests/s", 0.9, "ratio more", always_cost),
@@ -196,7 +219,8 @@ ROWS = [
         lambda o, n: bytes_per_write(o, n, 1, 1, 50000), 1),
     Row("load-base", "start on 5M keys of 16 B / 100 B", "s", 1 / 1.5, "ratio less", load_base),
     Row("load-log", "replay of a 1 GB log of SETs", "s", 0.5, "ratio less", load_log),
-]
+] + [Row(f"{data}-{figure}", f"{what} under checkpoints of {of}", unit, target, f"figure {better}", one_of(data, figure), 1)
+     for data, of in (("keys", "5M keys"), ("hash", "a hash")) for figure, what, unit, target, better in CHECKPOINT]
 
 
 def parse():
