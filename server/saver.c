@@ -16,10 +16,12 @@
 enum {
     PIECE_BYTES = 64 * 1024,
     STEP_BYTES = 16 * 1024, /* between two looks at the clock */
-    SLICE_US = 300,         /* of the main thread, in a turn with nothing else to do */
-    SLICE_MIN_US = 50,
-    SHARE = 10,              /* the slice's part of what else the turn has taken: one to so much */
-    TURN_WITH_US = 1400,     /* a turn that has taken so long gets the shortest one */
+    SLICE_US = 300,         /* of the main thread, one after the other while there is nothing else to do */
+    PACED_US = 100,         /* else one each PACE_MS, so that commands keep nine tenths of the time, */
+    PACE_MS = 1,
+    SLICE_MIN_US = 50,       /* and this in turns that have taken */
+    TURN_WITH_US = 1400,     /* so long already */
+    BUSY_COMMANDS = 10,      /* since the last slice: there is something else to do */
     WAITING_BYTES = 8 << 20, /* may wait for the disk before writes are held, or */
     WAITING_SHARE = 32,      /* one to so much of the memory in use, if that is more */
     RETRY_MS = 5000,
@@ -123,6 +125,7 @@ static void finish(struct server *s, enum checkpoint_state state, const char *wh
     const int64_t now = clock_wall_ms();
     const uint64_t bytes = checkpoint_written(v->running);
     (void)uv_idle_stop(&v->idle);
+    (void)uv_timer_stop(&v->pace);
     traversal_free(v->walk);
     v->walk = NULL;
     checkpoint_free(v->running);
@@ -177,13 +180,11 @@ static bool give_slice(struct saver *v, int64_t us)
     return more;
 }
 
-/* The slice of this turn: commands keep the larger part of the time, and a turn has a bound. */
-static int64_t slice_us(const struct server *s)
+/* The slice of this turn; a turn has a bound. */
+static int64_t slice_us(const struct server *s, bool busy)
 {
-    const int64_t taken = (int64_t)turn_us(&s->stats.turn);
-    int64_t us = taken < SLICE_US ? SLICE_US - taken : taken / SHARE;
-    if (us > TURN_WITH_US - taken) us = TURN_WITH_US - taken;
-    return us < SLICE_MIN_US ? SLICE_MIN_US : us;
+    const int64_t left = TURN_WITH_US - (int64_t)turn_us(&s->stats.turn), us = busy ? PACED_US : SLICE_US;
+    return left > us ? us : left > SLICE_MIN_US ? left : SLICE_MIN_US;
 }
 
 /* What writes made the traversal give goes to the thread even if that is behind; but then only a part of the memory, and
@@ -212,15 +213,31 @@ void saver_end_turn(struct server *s)
     bound_what_waits(s);
 }
 
+static void on_pace(uv_timer_t *h);
+
 static void on_idle(uv_idle_t *h)
 {
     struct server *s = h->data;
     struct saver *v = &s->saver;
     turn_begin(&s->stats.turn);
-    /* The loop may sleep when all was given, or until the disk has caught up. */
     const uint64_t fed = v->fed;
-    if (!v->walk || !give_slice(v, slice_us(s)) || checkpoint_is_behind(v->running)) (void)uv_idle_stop(h);
+    const bool busy = s->stats.commands - v->commands >= BUSY_COMMANDS;
+    v->commands = s->stats.commands;
+    /* The loop may sleep when all was given, until the disk has caught up, or until it is time for another. */
+    if (!v->walk || !give_slice(v, slice_us(s, busy)) || checkpoint_is_behind(v->running)) {
+        (void)uv_idle_stop(h);
+    } else if (busy) {
+        (void)uv_idle_stop(h);
+        (void)uv_timer_start(&v->pace, on_pace, PACE_MS, 0);
+    }
     limits_gave(s, v->fed - fed);
+}
+
+static void on_pace(uv_timer_t *h)
+{
+    struct server *s = h->data;
+    struct saver *v = &s->saver;
+    if (v->running && v->walk && !checkpoint_is_behind(v->running)) (void)uv_idle_start(&v->idle, on_idle);
 }
 
 static void on_wake(uv_async_t *h)
@@ -386,7 +403,8 @@ void saver_init(struct server *s)
     struct saver *v = &s->saver;
     (void)uv_idle_init(&s->loop, &v->idle);
     (void)uv_async_init(&s->loop, &v->wake, on_wake);
-    v->idle.data = v->wake.data = s;
+    (void)uv_timer_init(&s->loop, &v->pace);
+    v->idle.data = v->wake.data = v->pace.data = s;
     v->file.took_s = v->base.took_s = -1;
     v->file.ended_ms = v->base.ended_ms = clock_wall_ms();
 }

@@ -35,6 +35,8 @@ struct saver {
     uint64_t total;        /* keys of the running one */
     uint64_t most_waiting; /* bytes that may wait for the disk before writes are held */
     uv_idle_t idle;        /* active while slices are to be given */
+    uv_timer_t pace;       /* until the next one, where commands come meanwhile */
+    uint64_t commands;     /* executed when the last one was given */
     uv_async_t wake;       /* the thread has news */
     int64_t began_ms;
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
