@@ -1,16 +1,20 @@
 /* Expiry of hash fields: the dead are deleted, and logged as HDEL, when their hash is touched or found by the cycle.
  *
  * The cycle takes hashes in the order of when their first field dies (field_index.h) and searches each for as long as
- * more than a tenth of the timed fields that it looks at are dead. Then the hash waits a moment: so where few die all the
- * time, looking costs little, and no more than a tenth of the fields are dead. A hash that is not done goes behind those
- * that became due before now, so that a large one does not keep others waiting. */
+ * more than a twentieth of the timed fields that it looks at are dead. Then the hash waits a moment: so where few die all
+ * the time, looking costs little. Where the search stands is what has waited longest, and samples err; so no more than a
+ * tenth of all the fields are dead. The larger the hash, the larger the sample: a search that chance ends early would never
+ * get around a large one. A hash that is not done goes behind those that became due before now, so that it does not keep
+ * others waiting. */
 #include "common/call.h"
 #include "common/engine_impl.h"
 #include "common/types/hash_expiry.h"
 
 enum {
-    SAMPLE = 20,          /* fields to look at before the share of dead ones is judged */
-    DEAD_SHARE = 10,      /* one in so many */
+    SAMPLE_MIN = 60, /* fields to look at before the share of dead ones is judged: */
+    SAMPLE_MAX = 512,
+    SAMPLE_SHARE = 64,    /* one in so many of the hash's, within these bounds */
+    DEAD_SHARE = 20,      /* one in so many */
     REST_MS = 50,         /* how long a hash waits in which few were dead */
     BUCKETS_PER_UNIT = 4, /* passing an empty bucket costs a fraction of what looking at a field does */
 };
@@ -65,16 +69,29 @@ bool engine_expire_field(struct engine *e, struct db *d, struct entry *entry, st
     return removed && after_fields(e, d, entry, 1);
 }
 
+static unsigned sample_size(const struct hash *h)
+{
+    const uint64_t n = hash_timed_fields(h) / SAMPLE_SHARE;
+    return n < SAMPLE_MIN ? SAMPLE_MIN : n > SAMPLE_MAX ? SAMPLE_MAX : (unsigned)n;
+}
+
+/* Are few dead? A sample that the end of the table or of the budget cut off says nothing. */
+static bool few_dead(const struct field_harvest *got, unsigned sample)
+{
+    const bool enough = got->looked_at >= sample || got->passed >= (uint64_t)sample * BUCKETS_PER_UNIT;
+    return enough && got->dead * DEAD_SHARE < got->looked_at;
+}
+
 /* A stretch of the search in the hash that is due first; returns what it cost, 0 if none is due. */
 static unsigned search_first(struct engine *e, struct db *d, int64_t now_ms, unsigned budget, struct effects *effects)
 {
     struct entry *entry = db_due_hash(d, now_ms);
     if (!entry) return 0;
     struct field_harvest got;
-    const struct field_search search = {now_ms, SAMPLE, 1 + (uint64_t)budget * BUCKETS_PER_UNIT};
+    const unsigned sample = sample_size(entry_object(entry));
+    const struct field_search search = {now_ms, sample, 1 + (uint64_t)budget * BUCKETS_PER_UNIT};
     if (!engine_reap_fields(e, d, entry, &search, effects, &got) && hash_may_have_dead(entry_object(entry), now_ms)) {
-        const bool few = got.dead * DEAD_SHARE < got.looked_at;
-        db_put_off(d, entry, few ? now_ms + REST_MS : now_ms - 1);
+        db_put_off(d, entry, few_dead(&got, sample) ? now_ms + REST_MS : now_ms - 1);
     }
     return (unsigned)(got.looked_at + got.passed / BUCKETS_PER_UNIT) + 1;
 }
