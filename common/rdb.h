@@ -25,7 +25,9 @@
 #include "common/engine.h"
 #include "common/keyspace.h"
 
-enum { RDB_VERSION = 10, RDB_VERSION_NEWEST_READ = 11 };
+/* A file of version 12 may hold what is not known here, and is refused as a whole; a payload of DUMP, which Redis 7.4 calls
+ * version 12 whatever is in it, says in its first byte what it is. */
+enum { RDB_VERSION = 10, RDB_VERSION_NEWEST_READ = 11, RDB_PAYLOAD_NEWEST_READ = 12 };
 
 void rdb_put_header(struct buf *out);
 void rdb_put_aux(struct buf *out, struct span name, struct span value);

@@ -93,7 +93,7 @@ static bool open_payload(struct span *payload, bool *newer)
     struct rdb_sum sum = {0};
     rdb_sum_add(&sum, span_of(payload->p, payload->n + VERSION_BYTES));
     *newer = version > RDB_VERSION || (unsigned char)payload->p[0] > RDB_STREAM_LISTPACKS_2;
-    return version <= RDB_VERSION_NEWEST_READ && crc == sum.crc;
+    return version <= RDB_PAYLOAD_NEWEST_READ && crc == sum.crc;
 }
 
 static bool load_payload(struct call *c, struct restore *r, struct value *v, struct buf *string)

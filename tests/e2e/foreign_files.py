@@ -61,6 +61,32 @@ def test_new_encodings():
         tap.equal(later("DEBUG", "DIGEST-VALUE", key), theirs("DEBUG", "DIGEST-VALUE", key), key)
 
 
+def test_payloads_of_later_redis():
+    """RESTORE takes what DUMP of Redis 7.2 and 7.4 gives, but no kind that is not known, and keeps it over a restart."""
+    year_2100 = 4102444800000
+    fields = [("stays", "v", 0), ("dies", "w" * 70, year_2100), ("earlier", 5, year_2100 - 300), ("dead", "x", 1000)]
+    times = [-1, year_2100, year_2100 - 300, -2]
+    ours = relevo.start()
+    for key, kind, content in (("table", rdbfile.HASH_TIMED, rdbfile.timed_table(fields)),
+                               ("pack", rdbfile.HASH_LISTPACK_TIMED, rdbfile.timed_listpack(fields))):
+        ours("RESTORE", key, 0, rdbfile.payload(kind, content, 12))
+        ours("RESTORE", key + ":copy", 0, ours("DUMP", key))
+    ours("RESTORE", "set", 0, rdbfile.payload(rdbfile.SET_LISTPACK, rdbfile.string(rdbfile.listpack(["a", 5])), 12))
+    ours("RESTORE", "text", 0, rdbfile.payload(rdbfile.STRING, rdbfile.string("v"), 12))
+    for kind, version, words in ((rdbfile.HASH_LISTPACK_TIMED_PREVIEW, 12, b"Bad data format"),
+                                 (rdbfile.HASH_LISTPACK_TIMED, 13, b"DUMP payload version or checksum are wrong")):
+        refusal = ours.value("RESTORE", "none", 0, rdbfile.payload(kind, rdbfile.timed_listpack(fields), version))
+        tap.equal(refusal, b"ERR " + words)
+    for again in (False, True):
+        if again:
+            ours.restart()
+        for key in ("table", "pack", "table:copy", "pack:copy"):
+            tap.equal(ours("HPEXPIRETIME", key, "FIELDS", 4, *[field for field, _, _ in fields]), times, key)
+            tap.equal(ours("HMGET", key, "stays", "earlier", "dead"), [b"v", b"5", None], key)
+            tap.equal(sorted(ours("HKEYS", key)), [b"dies", b"earlier", b"stays"], key)
+        tap.equal((sorted(ours("SMEMBERS", "set")), ours("GET", "text")), ([b"5", b"a"], b"v"))
+
+
 def functions_of(server):
     return server("FUNCTION", "LIST", "WITHCODE")
 

@@ -10,6 +10,7 @@ import struct
 (STRING, LIST, SET, ZSET, HASH, ZSET_2) = range(6)
 HASH_ZIPMAP, LIST_ZIPLIST, SET_INTSET, ZSET_ZIPLIST, HASH_ZIPLIST, LIST_QUICKLIST = range(9, 15)
 STREAM_1, HASH_LISTPACK, ZSET_LISTPACK, LIST_QUICKLIST_2, STREAM_2, SET_LISTPACK, STREAM_3 = range(15, 22)
+HASH_TIMED_PREVIEW, HASH_LISTPACK_TIMED_PREVIEW, HASH_TIMED, HASH_LISTPACK_TIMED = range(22, 26)
 FUNCTION, FUNCTION_PREVIEW, MODULE_AUX, IDLE, FREQ, AUX, RESIZEDB, EXPIRE_MS, EXPIRE_S, SELECTDB, EOF = range(245, 256)
 
 
@@ -173,6 +174,26 @@ def stream(kind, entries, group=None):
     if kind == STREAM_3:
         out += struct.pack("<Q", 1700000000000)
     return out + length(1) + raw_id
+
+
+def timed_table(fields):
+    """Redis 7.4: (field, value, expiry in ms or 0), the times counted from one less than the earliest."""
+    first = min((expiry for _, _, expiry in fields if expiry), default=0)
+    return struct.pack("<Q", first) + length(len(fields)) + b"".join(
+        length(expiry - first + 1 if expiry else 0) + string(field) + string(value) for field, value, expiry in fields)
+
+
+def timed_listpack(fields):
+    """The same for few fields: the earliest time, and a listpack with the earliest first and those that stay last."""
+    order = sorted(fields, key=lambda field: field[2] or 1 << 62)
+    first = min((expiry for _, _, expiry in fields if expiry), default=0)
+    return struct.pack("<Q", first) + string(listpack([part for field in order for part in field]))
+
+
+def payload(kind, content, version):
+    """What DUMP of a server that writes @version gives."""
+    data = bytes([kind]) + content + struct.pack("<H", version)
+    return data + struct.pack("<Q", crc64(data))
 
 
 class File:

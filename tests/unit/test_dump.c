@@ -94,7 +94,8 @@ Test(dump, is_checked_before_anything_changes)
     EXPECT("-ERR Invalid IDLETIME value, must be >= 0|", "RESTORE k 0 %s IDLETIME -1", payload);
     EXPECT("-ERR DUMP payload version or checksum are wrong|", "RESTORE k 0 abc REPLACE");
     EXPECT("-ERR DUMP payload version or checksum are wrong|", "RESTORE k 0 0123456789abcdef REPLACE");
-    EXPECT("-ERR DUMP payload version or checksum are wrong|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\0\1x"), 12));
+    EXPECT("-ERR DUMP payload version or checksum are wrong|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\0\1x"), 13));
+    EXPECT("-ERR Bad data format|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\x16\1\1a"), 12));
     EXPECT("-ERR Bad data format|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\0\5x"), 10));
     EXPECT("-ERR Bad data format|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\1\0"), 10));
     EXPECT("-ERR Bad data format|", "RESTORE k 0 %s REPLACE", sealed(SPAN("\2\2\1a\1a"), 10));
@@ -119,6 +120,26 @@ Test(dump, may_come_with_an_expiry_time_which_is_logged_as_an_absolute_one)
     engine_digest_full(copy, replayed);
     cr_expect_arr_eq(mine, replayed, sizeof mine);
     engine_free(copy);
+}
+
+/* The bytes of Redis 7.4: | kind | earliest time: 8 | ... */
+Test(dump, of_a_hash_with_fields_that_expire_is_taken_from_a_later_redis)
+{
+    /* Fields in a table, each behind its time, counted from one less than the earliest: the time 2,000,005, and none. */
+    EXPECT("+OK|", "RESTORE table 0 %s", sealed(SPAN("\x18\x80\x84\x1e\0\0\0\0\0\2\6\1a\1x\0\1b\1y"), 12));
+    EXPECT("*2|:2000005|:-1|", "HPEXPIRETIME table FIELDS 2 a b");
+    /* In a listpack: field, value and time, which is 0 for one that stays. */
+    EXPECT("+OK|", "RESTORE pack 0 %s",
+           sealed(SPAN("\x19\x80\x84\x1e\0\0\0\0\0\x1a\x1a\0\0\0\6\0\x81"
+                       "a\2\x81"
+                       "x\2\xf2\x80\x84\x1e\4\x81"
+                       "b\2\x81"
+                       "y\2\0\1\xff"),
+                  12));
+    EXPECT("*2|:2000000|:-1|", "HPEXPIRETIME pack FIELDS 2 a b");
+    f.now_ms = 2000001;
+    EXPECT("*2|$1|b|$1|y|", "HGETALL pack");
+    cr_expect(fixture_replays(&f));
 }
 
 /* The log is to be read by Redis 7.0, which knows version 10, and sets as strings. */
