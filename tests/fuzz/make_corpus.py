@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Writes the inputs that Debian's redis-server makes: corpus/rdb/redis_* and corpus/load/redis_*, every encoding that it
-writes in a file of its own, small and large forms.
+writes in a file of its own, small and large forms; and corpus/rdb/hand_*, what only later ones write, byte by byte.
 
     tests/fuzz/make_corpus.py
 
@@ -11,6 +11,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import rdbfile  # noqa: E402
 import relevo  # noqa: E402
 import tap  # noqa: E402
 
@@ -103,6 +104,18 @@ def snapshots(server):
         put("rdb", name, bytes([0x90 | (settings is LARGE)]) + body(data))
 
 
+def by_hand():
+    """The input that Debian's redis-server does not write: hashes of Redis 7.4 with fields that expire."""
+    fields = [("stays", 5, 0), ("a", "w" * 70, 4102444800000), (300, "v", 4102444799000), ("dead", "x", 1000)]
+    file = rdbfile.File(11)
+    file.select(0)
+    file.key(rdbfile.HASH_TIMED, "table", rdbfile.timed_table(fields))
+    file.key(rdbfile.HASH_LISTPACK_TIMED, "pack", rdbfile.timed_listpack(fields))
+    for small in (0, 1):
+        with open(os.path.join(HERE, "corpus", "rdb", f"hand_timed_hashes_{small}"), "wb") as f:
+            f.write(bytes([0xA0 | small]) + file.data[9:])
+
+
 def directories():
     """Inputs of fuzz_load: a dump, a multi-part log with either kind of base, and a single file of old."""
     for preamble in ("yes", "no"):
@@ -130,6 +143,7 @@ def directories():
 
 def test_make():
     """The corpora are written."""
+    by_hand()
     snapshots(relevo.start(relevo.REDIS, appendonly="no"))
     directories()
 
