@@ -10,20 +10,12 @@
  * 2 ms, or more than a tenth were dead. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "common/engine.h"
 #include "common/keyspace.h"
+#include "tests/bench/slices.h"
 
-enum { BUDGET = 256, SLICE_NS = 1000000, REST_NS = 1000000, LASTING_SHARE = 10, REPORT_NS = 500000000 };
-enum { CYCLE_MS = 100, LIFE_MS = 60000, STEADY_MS = 3 * LIFE_MS, MOST_SLICE_NS = 2000000, MOST_DEAD_PERCENT = 10 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+enum { LASTING_SHARE = 10, REPORT_NS = 500000000 };
+enum { CYCLE_MS = 100, LIFE_MS = 60000, STEADY_MS = 3 * LIFE_MS };
 
 /* One key in LASTING_SHARE does not expire. */
 static void fill(struct engine *e, uint64_t keys, int64_t expiry)
@@ -35,35 +27,6 @@ static void fill(struct engine *e, uint64_t keys, int64_t expiry)
         const struct value v = {.type = TYPE_STRING, .string = SPAN("a value of thirty-two bytes, yes")};
         (void)db_put(d, span_of(key, (size_t)n), &v, i % LASTING_SHARE ? expiry : expiry + 1000000);
     }
-}
-
-struct result {
-    int64_t longest_call, longest_slice, cpu, rest;
-    uint64_t slices, log_bytes;
-};
-
-/* One slice; true if there is more to do at once. */
-static bool slice(struct engine *e, int64_t now_ms, struct buf *log, struct result *r)
-{
-    struct effects effects;
-    bool more = true;
-    buf_reset(log, SIZE_MAX);
-    effects_begin(&effects, log);
-    const int64_t begin = now_ns();
-    for (int64_t call = begin; more && call - begin < SLICE_NS;) {
-        more = engine_cycle(e, now_ms, BUDGET, &effects);
-        const int64_t end = now_ns();
-        if (end - call > r->longest_call) r->longest_call = end - call;
-        call = end;
-    }
-    effects_end(&effects);
-    const int64_t took = now_ns() - begin;
-    if (took > r->longest_slice) r->longest_slice = took;
-    r->cpu += took;
-    r->rest += REST_NS;
-    r->slices++;
-    r->log_bytes += log->len;
-    return more;
 }
 
 static void report(const struct result *r)

@@ -11,27 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/engine.h"
 #include "common/keyspace.h"
 #include "common/types/hash_expiry.h"
+#include "tests/bench/slices.h"
 
-enum { BUDGET = 256, SLICE_NS = 1000000, REST_NS = 1000000, MOST_SLICE_NS = 2000000, MOST_DEAD_PERCENT = 10 };
 enum { LASTING_SHARE = 10, LASTING_MS = 100000000, CYCLE_MS = 100, STEADY_MS = 30000, BURST_MS = 1000 };
 
-struct result {
-    int64_t longest_call, longest_slice, cpu_ns, few_after_ns; /* -1: not yet */
-    double most_dead;                                          /* percent, of what a cycle left */
+struct findings {
+    struct result cost;
+    int64_t few_after_ns; /* -1: not yet */
+    double most_dead;     /* percent, of what a cycle left */
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* When field @i dies: at once, or evenly over a while; one in LASTING_SHARE does not. */
 static int64_t time_of(uint64_t i, uint64_t fields, bool evenly)
@@ -58,27 +50,6 @@ static void fill(struct engine *e, uint64_t fields, uint64_t per_hash, bool even
     }
 }
 
-/* One slice; true if there is more to do at once. */
-static bool slice(struct engine *e, int64_t now_ms, struct buf *log, struct result *r)
-{
-    struct effects effects;
-    bool more = true;
-    buf_reset(log, SIZE_MAX);
-    effects_begin(&effects, log);
-    const int64_t begin = now_ns();
-    for (int64_t call = begin; more && call - begin < SLICE_NS;) {
-        more = engine_cycle(e, now_ms, BUDGET, &effects);
-        const int64_t end = now_ns();
-        if (end - call > r->longest_call) r->longest_call = end - call;
-        call = end;
-    }
-    effects_end(&effects);
-    const int64_t took = now_ns() - begin;
-    if (took > r->longest_slice) r->longest_slice = took;
-    r->cpu_ns += took;
-    return more;
-}
-
 /* How many of the fields that are there are dead, if @died of @fields did so far. */
 static double dead_percent(const struct engine *e, uint64_t fields, uint64_t died)
 {
@@ -86,20 +57,19 @@ static double dead_percent(const struct engine *e, uint64_t fields, uint64_t die
     return 100 * (double)(died - deleted) / (double)(fields - deleted);
 }
 
-static struct result burst(uint64_t fields, uint64_t per_hash, struct buf *log)
+static struct findings burst(uint64_t fields, uint64_t per_hash, struct buf *log)
 {
     const struct engine_options options = ENGINE_OPTIONS_DEFAULT;
     struct engine *e = engine_new(&options);
-    struct result r = {.few_after_ns = -1};
+    struct findings r = {.few_after_ns = -1};
     const uint64_t died = fields - (fields + LASTING_SHARE - 1) / LASTING_SHARE;
-    int64_t rest = 0;
     fill(e, fields, per_hash, false);
     /* Hashes in which few were dead rest for a moment: the clock goes on. */
     for (int64_t now_ms = BURST_MS + 1; now_ms < BURST_MS + 1000; now_ms += CYCLE_MS)
-        for (bool more = true; more; rest += REST_NS) {
-            more = slice(e, now_ms, log, &r);
+        for (bool more = true; more;) {
+            more = slice(e, now_ms, log, &r.cost);
             if (r.few_after_ns < 0 && dead_percent(e, fields, died) < MOST_DEAD_PERCENT)
-                r.few_after_ns = r.cpu_ns + rest;
+                r.few_after_ns = r.cost.cpu + r.cost.rest;
         }
     r.most_dead = dead_percent(e, fields, died);
     engine_free(e);
@@ -113,15 +83,15 @@ static uint64_t died_until(uint64_t fields, int64_t now_ms)
     return n;
 }
 
-static struct result evenly(uint64_t fields, uint64_t per_hash, struct buf *log)
+static struct findings evenly(uint64_t fields, uint64_t per_hash, struct buf *log)
 {
     const struct engine_options options = ENGINE_OPTIONS_DEFAULT;
     struct engine *e = engine_new(&options);
-    struct result r = {.few_after_ns = 0};
+    struct findings r = {.few_after_ns = 0};
     fill(e, fields, per_hash, true);
     for (int64_t now_ms = CYCLE_MS; now_ms < STEADY_MS; now_ms += CYCLE_MS) {
         /* A rest between slices is a millisecond, and the next cycle begins on time. */
-        for (unsigned slices = 0; slices < CYCLE_MS / 2 && slice(e, now_ms, log, &r);) slices++;
+        for (unsigned slices = 0; slices < CYCLE_MS / 2 && slice(e, now_ms, log, &r.cost);) slices++;
         if (now_ms % (10 * CYCLE_MS)) continue;
         const double dead = dead_percent(e, fields, died_until(fields, now_ms));
         if (dead > r.most_dead) r.most_dead = dead;
@@ -130,12 +100,13 @@ static struct result evenly(uint64_t fields, uint64_t per_hash, struct buf *log)
     return r;
 }
 
-static bool report(const char *what, uint64_t per_hash, const struct result *r)
+static bool report(const char *what, uint64_t per_hash, const struct findings *r)
 {
-    const bool met = r->longest_slice <= MOST_SLICE_NS && r->most_dead <= MOST_DEAD_PERCENT && r->few_after_ns >= 0;
+    const bool met =
+        r->cost.longest_slice <= MOST_SLICE_NS && r->most_dead <= MOST_DEAD_PERCENT && r->few_after_ns >= 0;
     printf("%-7s %9llu to a hash: longest call %.3f ms, longest slice %.3f ms, %.2f s of CPU, ", what,
-           (unsigned long long)per_hash, (double)r->longest_call / 1e6, (double)r->longest_slice / 1e6,
-           (double)r->cpu_ns / 1e9);
+           (unsigned long long)per_hash, (double)r->cost.longest_call / 1e6, (double)r->cost.longest_slice / 1e6,
+           (double)r->cost.cpu / 1e9);
     if (r->few_after_ns > 0) printf("a tenth dead after %.2f s, ", (double)r->few_after_ns / 1e9);
     printf("at most %.1f %% left dead%s\n", r->most_dead, met ? "" : "   MISSED");
     (void)fflush(stdout);
@@ -148,7 +119,7 @@ static bool measure(bool at_once, uint64_t fields, uint64_t per_hash)
     const pid_t child = fork();
     if (child == 0) {
         struct buf log = {0};
-        const struct result r = at_once ? burst(fields, per_hash, &log) : evenly(fields, per_hash, &log);
+        const struct findings r = at_once ? burst(fields, per_hash, &log) : evenly(fields, per_hash, &log);
         buf_free(&log);
         _exit(!report(at_once ? "at once" : "evenly", per_hash, &r));
     }
