@@ -123,7 +123,7 @@ static void execute_one(struct pair *p)
 static void evict(struct pair *p)
 {
     struct eviction_settings s = *engine_eviction(p->primary);
-    s.policy = rand_below(&p->time, EVICT_NOTHING);
+    s.policy = (enum eviction_policy)rand_below(&p->time, EVICT_NOTHING);
     engine_set_eviction(p->primary, &s);
     for (uint64_t n = 1 + rand_below(&p->time, 3); n > 0; n--) (void)engine_evict(p->primary, p->now_ms, &p->effects);
 }
