@@ -78,12 +78,9 @@ static void on_set(struct fixture *f, struct rand *r, unsigned k)
 static void on_hash(struct fixture *f, struct rand *r, unsigned k)
 {
     char a[TEXT_ROOM], b[TEXT_ROOM];
-    switch (rand_below(r, 5)) {
+    switch (rand_below(r, 4)) {
     case 0:
     case 1: (void)fixture_do(f, "HSET h%u %s %s", k, element(r, a), element(r, b)); break;
-    case 3:
-        (void)fixture_do(f, "HPEXPIRE h%u %u FIELDS 1 %s", k, (unsigned)rand_below(r, 5000), element(r, a));
-        break;
     case 2: (void)fixture_do(f, "HDEL h%u %s", k, element(r, a)); break;
     default: (void)fixture_do(f, "HINCRBY h%u n%u 7", k, (unsigned)rand_below(r, 300)); break;
     }
@@ -121,7 +118,7 @@ static void on_stream(struct fixture *f, struct rand *r, unsigned k)
     }
 }
 
-void random_command(struct fixture *f, struct rand *r, unsigned keys)
+void random_command_of_redis7(struct fixture *f, struct rand *r, unsigned keys)
 {
     static void (*const families[])(struct fixture *, struct rand *, unsigned) = {on_string, on_list, on_set,
                                                                                   on_hash,   on_zset, on_stream};
@@ -130,4 +127,16 @@ void random_command(struct fixture *f, struct rand *r, unsigned keys)
     if (family < 6) families[family](f, r, (unsigned)rand_below(r, keys));
     else if (family < 7) families[rand_below(r, 6)](f, r, 0); /* one key of each type grows large */
     else any_type(f, r, keys);
+}
+
+void random_command(struct fixture *f, struct rand *r, unsigned keys)
+{
+    char field[TEXT_ROOM];
+    if (rand_below(r, 32)) {
+        random_command_of_redis7(f, r, keys);
+        return;
+    }
+    f->session.db = (unsigned)rand_below(r, RANDOM_DATABASES);
+    (void)fixture_do(f, "HPEXPIRE h%u %u FIELDS 1 %s", (unsigned)rand_below(r, rand_below(r, 2) ? keys : 1),
+                     (unsigned)rand_below(r, 5000), element(r, field));
 }

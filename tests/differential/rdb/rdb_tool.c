@@ -55,7 +55,7 @@ static int make(const char *seed, const char *commands, const char *path)
     fixture_init(&f);
     f.now_ms = INT64_C(4102444800000); /* the year 2100: Redis must not find anything expired */
     engine_limits(f.engine)->list_max_listpack_size = r.state % 3 == 0 ? 5 : r.state % 3 == 1 ? -1 : -2;
-    for (long i = strtol(commands, NULL, 10); i > 0; i--) random_command(&f, &r, 300);
+    for (long i = strtol(commands, NULL, 10); i > 0; i--) random_command_of_redis7(&f, &r, 300);
     add_large_element(&f);
     save(f.engine, &file);
     FILE *out = fopen(path, "wb");
