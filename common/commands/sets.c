@@ -142,6 +142,29 @@ static void pop_all(struct call *c, struct entry *e)
     CALL_EFFECT(c, SPAN("DEL"), key);
 }
 
+struct repack {
+    struct set *to;
+    const struct encoding_limits *limits;
+};
+
+static void repack_member(void *context, struct span member)
+{
+    const struct repack *r = context;
+    (void)set_add(r->to, member, r->limits);
+}
+
+/* The rest of a set that has lost most of its members moves to the smallest form that holds it: Redis makes a new set of it
+ * likewise, and memory returns. */
+static void repack_rest(struct call *c, struct entry *e, size_t popped)
+{
+    enum { POPPED_PER_LEFT = 5 };
+    const struct set *s = entry_object(e);
+    if (set_size(s) * POPPED_PER_LEFT > popped) return;
+    struct repack r = {set_new(call_hash_key(c)), call_limits(c)};
+    set_each(s, repack_member, &r);
+    (void)call_put(c, c->argv[1], &(struct value){.type = TYPE_SET, .set = r.to}, entry_expiry(e));
+}
+
 static void spop_some(struct call *c)
 {
     struct entry *e;
@@ -164,6 +187,7 @@ static void spop_some(struct call *c)
         popped += pop_logged(c, entry_object(e), left < MEMBERS_PER_EFFECT ? left : MEMBERS_PER_EFFECT, &room);
     }
     reply_end_set(c->reply, mark, popped);
+    repack_rest(c, e, popped);
     call_changed(c, EVENT_SET, "spop", c->argv[1], popped);
 }
 

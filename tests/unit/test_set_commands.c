@@ -34,6 +34,20 @@ Test(set_commands, a_popped_member_is_logged_as_removed)
     EXPECT_LOG("");
 }
 
+Test(set_commands, what_a_large_pop_leaves_moves_to_the_smallest_form)
+{
+    for (unsigned i = 0; i < 600; i++) fixture_do(&f, "SADD s %u", i);
+    (void)fixture_do(&f, "PEXPIREAT s 99999999999999");
+    EXPECT("$9\r\nhashtable\r\n", "OBJECT ENCODING s");
+    (void)fixture_do(&f, "SPOP s 400");
+    EXPECT("$9\r\nhashtable\r\n", "OBJECT ENCODING s");
+    (void)fixture_do(&f, "SPOP s 190");
+    EXPECT(":10\r\n", "SCARD s");
+    EXPECT("$6\r\nintset\r\n", "OBJECT ENCODING s");
+    EXPECT(":99999999999999\r\n", "PEXPIRETIME s");
+    cr_expect(fixture_replays(&f));
+}
+
 Test(set_commands, no_more_members_are_popped_at_once_than_may_be_logged)
 {
     struct engine_options options = ENGINE_OPTIONS_DEFAULT;
