@@ -8,22 +8,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import harm
 import load
 import relevo
 import tap
-
-
-def copy_of(directory):
-    """A copy of a stopped server's directory."""
-    target = os.path.join(relevo.temporary_directory(), "copy")
-    shutil.copytree(directory, target)
-    return target
-
-
-def rewrite(server):
-    """A new base of the log, complete."""
-    server("BGREWRITEAOF")
-    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
 
 
 def fed_back(text):
@@ -48,7 +36,7 @@ def test_dump_of_a_directory():
     """What --dump prints of a base and a log, redis-cli takes, and the data is equal."""
     server = relevo.start()
     load.fill(server, 1, 3000)
-    rewrite(server)
+    load.rewrite(server)
     load.fill(server, 2, 3000)
     server("SET", b"odd \"key\"\n", b"\x00\xff\\ \t")
     digest = server.digest()
@@ -66,7 +54,7 @@ def test_dump_of_files_of_a_redis():
     load.fill(redis, 9, 2000)  # (no zero score with a sign, which ZADD cannot make)
     redis("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)\n")
     redis("SAVE")
-    rewrite(redis)  # of what it logs, a client may not say all: XTRIM with LIMIT and =
+    load.rewrite(redis)  # of what it logs, a client may not say all: XTRIM with LIMIT and =
     redis("SET", "behind", "the base")
     redis("SAVE")
     digest = redis.digest()
@@ -129,17 +117,6 @@ def logs(directory):
     return sorted(glob.glob(os.path.join(folder(directory), "*.incr.aof")), key=lambda f: int(f.split(".")[-3]))
 
 
-def damage(path, at):
-    """Flip a bit of the byte at @at, or in the middle of what @at gives as text."""
-    with open(path, "r+b") as f:
-        if isinstance(at, bytes):
-            at = f.read().index(at)
-        f.seek(at)
-        byte = f.read(1)
-        f.seek(at)
-        f.write(bytes([byte[0] ^ 1]))
-
-
 def fix(directory, *words, expected=0, options=()):
     """relevo check --fix; gives what it printed, which has all these words."""
     status, out, err = relevo.run("check", "--fix", *options, directory)
@@ -162,7 +139,7 @@ def a_life(**settings):
         for i in range(20):
             server("RPUSH", f"list:{number}", f"element:{number}:{i}")
         if number < 2:
-            rewrite(server)
+            load.rewrite(server)
         server.restart()
     server("SET", "last", "1")
     digest = server.digest()
@@ -179,19 +156,19 @@ def test_our_manifest_is_written_anew():
     server, digest = a_life()
     lineage = re.search(r"lineage ([0-9a-f]{32})", sound(server.dir)).group(1)
     for text in ("node", "peer", "segment"):
-        directory = copy_of(server.dir)
+        directory = harm.copy_of(server.dir)
         path = os.path.join(folder(directory), "relevo.manifest")
         with open(path, "ab") as f:
             f.write(b"x" if text == "peer" else b"")
         if text != "peer":
-            damage(path, text.encode())
+            harm.damage(path, text.encode())
         status, out, _ = relevo.run("check", directory)
         assert status == 1 and "relevo.manifest" in out, out
         fix(directory, "is written anew from a base and", f"lineage {lineage}")
         assert glob.glob(path + ".salvage-*"), "the damaged manifest was not kept"
         sound(directory)
         tap.equal(started(directory).digest(), digest, text)
-    directory = copy_of(server.dir)
+    directory = harm.copy_of(server.dir)
     os.unlink(os.path.join(folder(directory), "relevo.manifest"))
     out = fix(directory, "is missing", "new lineage", "cannot be verified")
     assert lineage not in out, out
@@ -208,7 +185,7 @@ def test_a_manifest_is_not_guessed():
     server, _ = a_life(checkpoint_keep="3")
 
     def without_manifest():
-        directory = copy_of(server.dir)
+        directory = harm.copy_of(server.dir)
         os.unlink(os.path.join(folder(directory), "relevo.manifest"))
         return directory
     gap = without_manifest()
@@ -231,9 +208,9 @@ def test_a_redis_manifest_is_written_anew():
     load.fill(redis, 8, 500)
     redis_digest = redis.digest()
     redis.stop()
-    for directory, expected in ((copy_of(server.dir), digest), (copy_of(redis.dir), redis_digest)):
+    for directory, expected in ((harm.copy_of(server.dir), digest), (harm.copy_of(redis.dir), redis_digest)):
         path = os.path.join(folder(directory), "appendonly.aof.manifest")
-        damage(path, b"type")
+        harm.damage(path, b"type")
         refused = relevo.prepare(dir=directory).spawn()
         tap.equal(refused.await_exit(), 1)
         assert "appendonly.aof.manifest is damaged" in refused.log(), refused.log()
@@ -252,24 +229,24 @@ def test_damage_in_the_middle_is_cut():
     for number in range(3):
         for i in range(10):
             server("SET", f"key:{number}:{i}", i)
-        rewrite(server)
+        load.rewrite(server)
     server("SET", "end", "1")
     server.stop()
     with open(os.path.join(folder(server.dir), "relevo.manifest"), "rb") as f:
         assert f.read().count(b"segment ") == 4
     # The newest base stands behind the damage: older segments go, and nothing of the data is lost.
-    directory = copy_of(server.dir)
-    damage(logs(directory)[1], b"key:1:5")
+    directory = harm.copy_of(server.dir)
+    harm.damage(logs(directory)[1], b"key:1:5")
     fix(directory, r"damaged at byte \d+ \(log offset \d+\)", r"Whole before it: \d+ bytes", "whole batches again",
         r"the log is kept from offset \d+ on", r"(?s)kept from offset \d+ on.*ok .*incr\.aof: 1 batches")
     sound(directory)
     tap.equal(started(directory)("DBSIZE"), 31)
     # Without the newest base the damage lies in the way: the log ends before it.
-    directory = copy_of(server.dir)
+    directory = harm.copy_of(server.dir)
     bases = sorted(glob.glob(os.path.join(folder(directory), "*.base.rdb")))
     for base in bases[1:]:
-        damage(base, 30)
-    damage(logs(directory)[2], b"key:2:5")
+        harm.damage(base, 30)
+    harm.damage(logs(directory)[2], b"key:2:5")
     out = fix(directory, "base.rdb: damaged at byte", "the log begins at .*base.rdb now")
     assert ".salvage-" in out
     sound(directory)
@@ -285,7 +262,7 @@ def test_a_missing_segment():
     server = relevo.start(auto_aof_rewrite_percentage="0", checkpoint_keep="3")
     for number in range(2):
         server("SET", f"key:{number}", "1")
-        rewrite(server)
+        load.rewrite(server)
     server("SET", "end", "1")
     server.stop()
     path = logs(server.dir)[-1]
@@ -323,7 +300,7 @@ def test_damage_is_fetched_from_a_node():
         path = logs(primary.dir)[-1]
         whole = relevo.file_digest(path)
         for at in (b"element:100", b"element:0"):
-            damage(path, at)
+            harm.damage(path, at)
             status, out, _ = relevo.run("check", primary.dir)
             assert status == 1 and "whole batches again from byte" in out, out
             fix(primary.dir, r"fetched from 127.0.0.1:\d+", options=["--from", f"127.0.0.1:{replica.port}", *options])
@@ -342,7 +319,7 @@ def test_who_cannot_give_the_log_is_named():
         primary("SET", f"key:{number}", number)
     primary.stop()
     path = logs(primary.dir)[-1]
-    damage(path, b"key:10")
+    harm.damage(path, b"key:10")
     before = relevo.file_digest(path)
     stranger = relevo.start()
     stranger("SET", "k", "v")

@@ -11,12 +11,6 @@ import relevo
 import tap
 
 
-def rewrite(server):
-    """A new base of the log, complete."""
-    server("BGREWRITEAOF")
-    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
-
-
 def agrees(directory):
     """The reader and relevo check count the same; gives the reader's counts."""
     counts = reader.read_directory(directory)
@@ -43,10 +37,10 @@ def test_bases_epochs_and_a_promotion():
     """Restarts, bases that are kept, a promotion: epochs, chain and bases are as the text says, on both nodes."""
     primary = relevo.start(checkpoint_keep="2")
     load.fill(primary, 1, 500)
-    rewrite(primary)
+    load.rewrite(primary)
     primary.restart()
     load.fill(primary, 2, 300)
-    rewrite(primary)
+    load.rewrite(primary)
     replica = relevo.start_replica(primary)
     load.fill(primary, 3, 300)
     relevo.wait_equal_offsets(primary, replica)
@@ -84,7 +78,7 @@ def test_every_byte_counts():
     """A flipped byte anywhere in the manifest, the base or the segments does not escape the reader."""
     server = relevo.start()
     server("SET", "k", "v")
-    rewrite(server)
+    load.rewrite(server)
     server("SET", "l", "w")
     server("SET", "m", "x")
     server.stop()

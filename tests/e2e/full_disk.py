@@ -6,21 +6,11 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import harm
 import relevo
 import tap
 
 LARGE = "x" * 65536  # more than what is left of the last page of a file
-
-
-def fill(disk):
-    """Leave no byte free."""
-    with open(os.path.join(disk, "zeros"), "wb", buffering=0) as f:
-        for size in (65536, 4096, 1):
-            try:
-                while True:
-                    f.write(bytes(size))
-            except OSError:
-                pass
 
 
 def free(disk):
@@ -46,7 +36,7 @@ def test_writes_are_refused_until_there_is_space():
         server = relevo.start(dir=disk, appendfsync=policy)
         for i in range(100):
             tap.equal(server("SET", f"k{i}", f"v{i}"), b"OK")
-        fill(disk)
+        harm.fill_disk(disk)
         waiting = stuck_write(server)
         assert server.value("SET", "k0", "changed").startswith(b"MISCONF")
         tap.equal(server("GET", "k99"), b"v99")
@@ -67,7 +57,7 @@ def test_an_answer_that_cannot_be_kept_is_not_given():
     """A write that waits for a full disk when its node becomes a replica: the connection is closed without an answer."""
     disk, other = relevo.small_disk(), relevo.start()
     server = relevo.start(dir=disk, appendfsync="always")
-    fill(disk)
+    harm.fill_disk(disk)
     waiting = stuck_write(server)
     tap.equal(server("REPLICAOF", "127.0.0.1", other.port), b"OK")
     tap.equal(waiting.drain(), b"")
@@ -78,7 +68,7 @@ def test_an_answer_that_waits_comes_although_later_ones_need_not_wait():
     """A write that waits when appendfsync is relaxed is answered when it is durable."""
     disk = relevo.small_disk()
     server = relevo.start(dir=disk, appendfsync="always")
-    fill(disk)
+    harm.fill_disk(disk)
     waiting = stuck_write(server)
     tap.equal(server("CONFIG", "SET", "appendfsync", "everysec"), b"OK")
     free(disk)
@@ -89,7 +79,7 @@ def test_a_promotion_that_fails_leaves_a_replica():
     """A replica with a full disk cannot be promoted, and goes on following."""
     disk, primary = relevo.small_disk(), relevo.start()
     replica = relevo.start_replica(primary, dir=disk)
-    fill(disk)
+    harm.fill_disk(disk)
     reply = replica.value("REPLICAOF", "NO", "ONE")
     assert b"Cannot become primary" in reply, reply
     tap.equal(replica("ROLE")[0], b"slave")

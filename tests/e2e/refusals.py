@@ -1,57 +1,34 @@
 """A start that cannot be right is refused in one line that says what, where and what to do; and no file is touched."""
 import glob
 import os
-import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import harm
 import load
 import reader
 import relevo
 import tap
 
 
-def rewrite(server):
-    """A new base of the log, complete."""
-    server("BGREWRITEAOF")
-    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
-
-
 def a_life(**settings):
     """A stopped server with a base and two segments behind it, the second of which is open."""
     server = relevo.start(checkpoint_keep="1", **settings)
     load.fill(server, 1, 200)
-    rewrite(server)
+    load.rewrite(server)
     for number in range(20):
         server("SET", f"key:{number}", number)
-    rewrite(server)
+    load.rewrite(server)
     for number in range(20):
         server("SET", f"more:{number}", number)
     server.stop()
     return server
 
 
-def copy_of(directory):
-    target = os.path.join(relevo.temporary_directory(), "copy")
-    shutil.copytree(directory, target)
-    return target
-
-
 def path_of(directory, kind):
     """The newest base or segment."""
     return max(glob.glob(os.path.join(directory, "appendonlydir", f"*.{kind}")), key=lambda f: int(f.split(".")[-3]))
-
-
-def damage(path, at):
-    """Flip a bit of the byte at @at, or where the text @at stands."""
-    with open(path, "r+b") as f:
-        if isinstance(at, bytes):
-            at = f.read().index(at)
-        f.seek(at)
-        byte = f.read(1)
-        f.seek(at)
-        f.write(bytes([byte[0] ^ 1]))
 
 
 def test_damage_in_the_log():
@@ -63,7 +40,7 @@ def test_damage_in_the_log():
     begin = data.rindex(b"#B ", 0, data.index(b"more:7"))
     resume = data.index(b"#B ", begin + 1)
     start = int(data.split(b" ")[1], 16)
-    damage(path, b"more:7")
+    harm.damage(path, b"more:7")
     relevo.refused(server.dir, os.path.basename(path), rf"at byte {begin} \(log offset {start + begin}\)",
                    "All before is whole", rf"log offset {start + resume}\b", "relevo check --fix", "replica")
 
@@ -72,7 +49,7 @@ def test_damage_in_a_base():
     """A damaged base: the file and the place."""
     server = a_life()
     path = path_of(server.dir, "base.rdb")
-    damage(path, os.path.getsize(path) // 2)
+    harm.damage(path, os.path.getsize(path) // 2)
     relevo.refused(server.dir, os.path.basename(path), "at offset [0-9]+")
 
 
@@ -81,8 +58,8 @@ def test_manifests():
     server = a_life()
     for name, words in (("relevo.manifest", ("checksum", "relevo check --fix")),
                         ("appendonly.aof.manifest", ("is damaged", "line [0-9]+"))):
-        directory = copy_of(server.dir)
-        damage(os.path.join(directory, "appendonlydir", name), b"e ")
+        directory = harm.copy_of(server.dir)
+        harm.damage(os.path.join(directory, "appendonlydir", name), b"e ")
         relevo.refused(directory, name, *words)
     path = os.path.join(server.dir, "appendonlydir", "relevo.manifest")
     with open(path, "rb") as f:
@@ -99,7 +76,7 @@ def test_missing_files():
     """A missing segment, a missing base: the file, and the part of the log that it held."""
     server = a_life()
     for kind, words in (("incr.aof", r"from offset [0-9]+ on, is missing"), ("base.rdb", "base .* is missing")):
-        directory = copy_of(server.dir)
+        directory = harm.copy_of(server.dir)
         path = path_of(directory, kind)
         os.unlink(path)
         relevo.refused(directory, os.path.basename(path), words)
@@ -108,7 +85,7 @@ def test_missing_files():
 def test_files_of_others():
     """A file that is no log, a base of a later Redis, garbage in the middle of a Redis's append-only file."""
     server = a_life()
-    directory = copy_of(server.dir)
+    directory = harm.copy_of(server.dir)
     path = path_of(directory, "base.rdb")
     with open(path, "r+b") as f:
         f.write(b"REDIS0012")
@@ -120,7 +97,7 @@ def test_files_of_others():
     path = path_of(redis.dir, "incr.aof")
     with open(path, "rb") as f:
         at = f.read().index(b"*3", 500)
-    damage(path, at)
+    harm.damage(path, at)
     relevo.refused(redis.dir, os.path.basename(path), rf"at byte {at}\b")
 
 
@@ -144,14 +121,7 @@ def test_a_full_disk():
     load.fill(server, 2, 300)
     digest = server.digest()
     server.stop()
-    zeros = os.path.join(disk, "zeros")
-    with open(zeros, "wb", buffering=0) as f:
-        for size in (65536, 4096, 1):
-            try:
-                while True:
-                    f.write(bytes(size))
-            except OSError:
-                pass
+    zeros = harm.fill_disk(disk)
     relevo.refused(disk, "No space left on device", "relevo.manifest|appendonly")
     os.unlink(zeros)
     server.spawn().ready()

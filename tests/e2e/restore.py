@@ -6,18 +6,14 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import harm
+import load
 import relevo
 import tap
 
 
 def end_of_log(server):
     return int(server.info("replication")["master_repl_offset"])
-
-
-def rewrite(server):
-    """A new base of the log, complete."""
-    server("BGREWRITEAOF")
-    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
 
 
 def marked(server, count, moments):
@@ -33,21 +29,15 @@ def a_life(keep, retention="0"):
     moments = []
     for _ in range(2):
         marked(server, 3, moments)
-        rewrite(server)
+        load.rewrite(server)
     marked(server, 3, moments)
     server.stop()
     return server, moments
 
 
-def copy_of(directory):
-    target = os.path.join(relevo.temporary_directory(), "copy")
-    shutil.copytree(directory, target)
-    return target
-
-
 def restored(directory, moment):
     """A server on a copy of the directory that was told to begin at @moment; its settings are as usual later."""
-    server = relevo.prepare(dir=copy_of(directory))
+    server = relevo.prepare(dir=harm.copy_of(directory))
     server.settings["restore_until"] = moment
     server.spawn().ready()
     server.settings["restore_until"] = None
@@ -56,7 +46,7 @@ def restored(directory, moment):
 
 def refused(directory, moment, *words, **settings):
     """The start is refused in one line with these words, and no file changed."""
-    relevo.refused(copy_of(directory), *words, restore_until=moment, **settings)
+    relevo.refused(harm.copy_of(directory), *words, restore_until=moment, **settings)
 
 
 def test_every_position():

@@ -5,11 +5,18 @@ import select
 import subprocess
 import sys
 
+import relevo
 import resp
 import tap
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "differential"))
 import generator
+
+
+def rewrite(server):
+    """A new base of the log, complete."""
+    server("BGREWRITEAOF")
+    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
 
 
 def fill(server, seed=1, commands=5000):
