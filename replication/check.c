@@ -51,8 +51,7 @@ static void add_size(struct check *c, const char *dir, const char *name)
     mem_free(path);
 }
 
-/* Has a Redis written its manifest since we wrote ours? Then it names a file that is newer than all of ours. */
-static bool is_newer(const struct aof_manifest *theirs, const struct manifest *ours)
+bool check_is_newer(const struct aof_manifest *theirs, const struct manifest *ours)
 {
     const uint64_t last = ours->segment_count ? ours->segments[ours->segment_count - 1].seq : 0;
     for (size_t i = 0; i < theirs->count; i++)
@@ -91,21 +90,22 @@ static void check_redis_manifest(struct check *c, const char *dir, const char *n
         check_say(c, "ok       %s: the same files as ours", path);
     } else {
         check_say(c, "note     %s names other files than " LOG_MANIFEST ": %s", path,
-                  is_newer(&theirs, ours) ? "a Redis has worked here since, and a start loads what it left"
-                                          : "a crash came between the two, and a start writes it anew");
+                  check_is_newer(&theirs, ours) ? "a Redis has worked here since, and a start loads what it left"
+                                                : "a crash came between the two, and a start writes it anew");
     }
     aof_manifest_free(&theirs);
     buf_free(&text);
     mem_free(path);
 }
 
-/* The base, and those before it that are kept. */
-static void check_bases(struct check *c, const char *dir, struct manifest *ours)
+/* The base, and those before it that are kept. False: there is none to start from, but a node may have one. */
+static bool check_bases(struct check *c, const char *dir, struct manifest *ours)
 {
     if (!ours->base.name) {
         check_say(c, "ok       no base: the log is complete from its first segment on");
-        return;
+        return true;
     }
+    bool usable = true;
     const size_t count = ours->kept_count + 1;
     bool *sound = mem_zalloc(count, sizeof *sound), all = true;
     for (size_t i = 0; i < count; i++) {
@@ -114,15 +114,18 @@ static void check_bases(struct check *c, const char *dir, struct manifest *ours)
         all &= sound[i];
         mem_free(path);
     }
-    if (!all && c->o->fix) (void)mend_bases(c, dir, ours, sound);
+    if (!all && c->o->fix) (void)mend_bases(c, dir, ours, sound, &usable);
     mem_free(sound);
+    return usable;
 }
 
-/* Where the checks of segments begin: with those that a start needs come also those kept for replicas. */
-static void check_our_segments(struct check *c, const char *dir, struct manifest *ours)
+/* Where the checks of segments begin: with those that a start needs come also those kept for replicas. False: not all of
+ * them are whole, or mended. @end is where the log ends. */
+static bool check_our_segments(struct check *c, const char *dir, struct manifest *ours,
+                               struct batch_chain *end_of_log)
 {
     struct batch_chain chain = {0};
-    bool mended = false; /* this one, before */
+    bool mended = false, whole = true; /* this one, before; all */
     for (size_t i = 0; i < ours->segment_count; i++) {
         const struct segment *g = &ours->segments[i];
         const uint64_t end = i + 1 < ours->segment_count ? g[1].start : UINT64_MAX;
@@ -134,17 +137,19 @@ static void check_our_segments(struct check *c, const char *dir, struct manifest
         const struct segment_end r = check_segment(c, path, end, &ours->history, &chain);
         mem_free(path);
         const uint64_t start = g->start;
-        if (!r.sound && c->o->fix && !mended) (void)mend_segment(c, dir, ours, i, &r, &chain, &again);
+        if (!r.sound) whole &= c->o->fix && !mended && mend_segment(c, dir, ours, i, &r, &chain, &again);
         /* What was fetched is checked; where older ones went, another one stands at the front now. */
         mended = again;
         if (again) i--;
         else if (ours->segment_count && ours->segments[0].start > start) i = SIZE_MAX;
     }
+    *end_of_log = chain;
     const struct position *p = &ours->base.position;
     for (size_t i = 0; ours->base.name && i < ours->segment_count; i++)
-        if (ours->segments[i].start == p->offset && ours->segments[i].crc == p->crc) return;
+        if (ours->segments[i].start == p->offset && ours->segments[i].crc == p->crc) return whole;
     if (ours->base.name || !ours->segment_count)
         check_problem(c, "%s/" LOG_MANIFEST ": no segment begins at the base's offset %" PRIu64, dir, p->offset);
+    return whole;
 }
 
 /* The files of a directory with our manifest. */
@@ -158,8 +163,11 @@ static void check_our_files(struct check *c, const char *dir, const char *redis_
     for (size_t i = 0; i < ours->kept_count; i++) add_size(c, dir, ours->kept[i].name);
     for (size_t i = 0; i < ours->segment_count; i++) add_size(c, dir, ours->segments[i].name);
     if (redis_manifest && ours->segment_count) check_redis_manifest(c, dir, redis_manifest, ours);
-    check_bases(c, dir, ours);
-    if (ours->segment_count) check_our_segments(c, dir, ours);
+    struct batch_chain end = {0};
+    const bool usable = check_bases(c, dir, ours);
+    const bool whole = ours->segment_count && check_our_segments(c, dir, ours, &end);
+    /* After the log, for that decides which base fits. */
+    if (!usable) (void)mend_fetch_base(c, dir, ours, whole ? &end : NULL);
 }
 
 /* A directory whose manifest of ours has the text @text; empty: it is missing. */
@@ -207,9 +215,15 @@ static bool check_log_dir(struct check *c, const char *dir)
 {
     struct buf text = {0};
     struct errmsg m;
-    char *ours = path_join(dir, LOG_MANIFEST), *redis = dir_find_manifest(dir);
-    const bool there = file_exists(c->io, ours), own = there || mend_finds_ours(c, dir);
-    if (own || redis) {
+    char *ours = path_join(dir, LOG_MANIFEST), *redis = NULL;
+    bool there = false, own = false;
+    enum err e = file_look(c->io, ours, &there, &m);
+    if (!e) e = dir_find_manifest(c->io, dir, &redis, &m);
+    own = there;
+    if (!e && !there) e = mend_find_ours(c, dir, &own, &m);
+    if (e) {
+        check_problem(c, "%s", m.text);
+    } else if (own || redis) {
         char *path = own ? NULL : path_join(dir, redis);
         if ((there || !own) && file_read(c->io, own ? ours : path, MANIFEST_BYTES_MAX, &text, &m))
             check_problem(c, "%s", m.text);
@@ -219,8 +233,9 @@ static bool check_log_dir(struct check *c, const char *dir)
     }
     buf_free(&text);
     mem_free(ours);
+    const bool found = e || own || redis;
     mem_free(redis);
-    return own || redis;
+    return found;
 }
 
 /* A working directory: its appendonlydir, and the single files that may lie there. */
@@ -229,23 +244,28 @@ static enum err check_dir(struct check *c, const char *path, struct errmsg *m)
     if (check_log_dir(c, path)) return ERR_OK;
     static const char *const files[] = {"appendonly.aof", "dump.rdb"};
     char *inner = path_join(path, "appendonlydir");
-    bool found = file_exists(c->io, inner) && check_log_dir(c, inner);
+    bool found = false, there = false;
+    enum err e = file_look(c->io, inner, &there, m);
+    if (!e && there) found = check_log_dir(c, inner);
     mem_free(inner);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    for (size_t i = 0; !e && i < sizeof files / sizeof *files; i++) {
         char *file = path_join(path, files[i]);
-        if (file_exists(c->io, file)) {
+        e = file_look(c->io, file, &there, m);
+        if (!e && there) {
             found = true;
             check_plain(c, file, true);
         }
         mem_free(file);
     }
+    if (e) return e;
     return found ? ERR_OK : err_set(m, ERR_MISSING, "%s holds no log, no append-only file and no dump", path);
 }
 
 /* Whoever holds the lock of the working directory owns its files; @path is that one, or one in it. */
 static enum err lock_for_fix(const char *path, bool is_dir, int *fd, struct errmsg *m)
 {
-    char *manifest = path_join(path, LOG_MANIFEST), *redis = is_dir ? dir_find_manifest(path) : NULL;
+    char *manifest = path_join(path, LOG_MANIFEST), *redis = NULL;
+    if (is_dir && dir_find_manifest(&io_posix, path, &redis, m)) redis = NULL;
     const bool inner = is_dir && (file_exists(&io_posix, manifest) || redis);
     struct buf dir = {0};
     const char *slash = strrchr(path, '/');
@@ -277,10 +297,10 @@ enum err check_path(const char *path, const struct check_options *options, struc
     struct check c = {.o = options, .io = options->io ? options->io : &io_posix, .result = result};
     struct stat st;
     *result = (struct check_result){0};
-    if (stat(path, &st)) return err_errno(m, "%s", path);
+    if (c.io->stat(c.io->context, path, &st)) return err_errno(m, "%s", path);
     const bool is_dir = S_ISDIR(st.st_mode);
     int lock = -1;
-    enum err e = options->fix ? lock_for_fix(path, is_dir, &lock, m) : ERR_OK;
+    enum err e = options->fix && !options->io ? lock_for_fix(path, is_dir, &lock, m) : ERR_OK;
     if (!is_dir) c.total = (uint64_t)st.st_size;
     if (!e) e = check_any(&c, path, is_dir, m);
     if (lock >= 0) (void)close(lock);

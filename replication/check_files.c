@@ -16,6 +16,7 @@ static void report_end(struct check *c, struct scan *s, const char *why, bool la
     uint64_t resume = 0;
     struct errmsg m;
     if (scan_classify(s, &end, &resume, &m)) {
+        r->unreadable = true;
         check_problem(c, "%s", m.text);
         return;
     }
@@ -51,6 +52,7 @@ struct segment_end check_segment(struct check *c, const char *path, uint64_t end
     uint64_t batches = 0;
     enum err e = scan_open(&s, c->io, path, chain->offset, end, &m);
     r.missing = e == ERR_MISSING;
+    r.unreadable = e && !r.missing;
     if (e) {
         check_problem(c, "%s. It holds the log from offset %" PRIu64 " on", m.text, chain->offset);
         return r;
@@ -68,7 +70,10 @@ struct segment_end check_segment(struct check *c, const char *path, uint64_t end
         check_problem(c, "%s: ends at log offset %" PRIu64 ", but the next segment begins at %" PRIu64, path,
                       chain->offset, end);
     else if (e == ERR_TRUNCATED || e == ERR_CORRUPT) report_end(c, &s, m.text, end == UINT64_MAX, &r);
-    else check_problem(c, "%s: %s", path, m.text);
+    else {
+        r.unreadable = e != ERR_DIVERGED;
+        check_problem(c, "%s: %s", path, m.text);
+    }
     scan_close(&s);
     return r;
 }

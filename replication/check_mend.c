@@ -19,16 +19,20 @@ static bool failed(struct check *c, const char *what, const struct errmsg *m)
 static void fixed(struct check *c) { c->result->fixed++; }
 
 /* "<path>.salvage-<mark>" that does not exist, on the heap. */
-static char *salvage_name(const struct check *c, const char *path, uint64_t mark)
+static enum err salvage_name(const struct check *c, const char *path, uint64_t mark, char **to, struct errmsg *m)
 {
     struct buf name = {0};
-    for (unsigned n = 1;; n++) {
+    bool there = true;
+    enum err e = ERR_OK;
+    for (unsigned n = 1; !e && there; n++) {
         name.len = 0;
         buf_printf(&name, "%s.salvage-%" PRIu64, path, mark);
         if (n > 1) buf_printf(&name, "-%u", n);
         buf_add_char(&name, 0);
-        if (!file_exists(c->io, name.p)) return name.p;
+        e = file_look(c->io, name.p, &there, m);
     }
+    *to = name.p;
+    return e;
 }
 
 /* Copy what lies from the source's place up to @end into an open file, in pieces: it may be long. */
@@ -47,13 +51,13 @@ static enum err copy_to(struct check *c, struct file_source *f, uint64_t end, in
     return e;
 }
 
-static enum err create(struct check *c, const char *path, int *fd, struct errmsg *m)
+enum err mend_create(struct check *c, const char *path, int *fd, struct errmsg *m)
 {
     *fd = c->io->open(c->io->context, path, O_WRONLY | O_CREAT | O_EXCL, 0640);
     return *fd < 0 ? err_errno(m, "create %s", path) : ERR_OK;
 }
 
-static enum err finish(struct check *c, const char *path, int fd, enum err e, struct errmsg *m)
+enum err mend_finish(struct check *c, const char *path, int fd, enum err e, struct errmsg *m)
 {
     if (fd < 0) return e;
     if (!e && c->io->fsync(c->io->context, fd)) e = err_errno(m, "fsync %s", path);
@@ -62,21 +66,45 @@ static enum err finish(struct check *c, const char *path, int fd, enum err e, st
     return e;
 }
 
-/* Copy the bytes [@at, @end) of a file to a salvage file, whose name the caller frees. */
+static enum err sync_dir_of(struct check *c, const char *path, struct errmsg *m)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash && slash > path ? mem_dup(path, (size_t)(slash - path) + 1) : NULL;
+    if (dir) dir[slash - path] = '\0';
+    const enum err e = dir_sync(c->io, dir ? dir : slash ? "/" : ".", m);
+    mem_free(dir);
+    return e;
+}
+
+/* Copy the bytes [@at, @end) of a file to a salvage file, durably; the caller frees its name. */
 static enum err save_range(struct check *c, const char *path, uint64_t at, uint64_t end, char **name,
                            struct errmsg *m)
 {
     struct file_source f;
     int fd = -1;
-    *name = salvage_name(c, path, at);
-    enum err e = file_source_open(&f, c->io, path, UINT64_MAX, m);
+    enum err e = salvage_name(c, path, at, name, m);
+    if (!e) e = file_source_open(&f, c->io, path, UINT64_MAX, m);
     if (e) return e;
     file_source_seek(&f, at);
-    e = create(c, *name, &fd, m);
+    e = mend_create(c, *name, &fd, m);
     if (!e) e = copy_to(c, &f, end, fd, m);
-    e = finish(c, *name, fd, e, m);
+    e = mend_finish(c, *name, fd, e, m);
+    if (!e) e = sync_dir_of(c, path, m);
     file_source_close(&f);
     return e;
+}
+
+bool mend_keep_copy(struct check *c, const char *dir, const char *name)
+{
+    struct errmsg m;
+    char *path = path_join(dir, name), *saved = NULL;
+    bool there = false;
+    enum err e = file_look(c->io, path, &there, &m);
+    if (!e && there) e = save_range(c, path, 0, UINT64_MAX, &saved, &m);
+    const bool done = e ? failed(c, path, &m) : true;
+    mem_free(path);
+    mem_free(saved);
+    return done;
 }
 
 static enum err truncate_at(struct check *c, const char *path, uint64_t at, struct errmsg *m)
@@ -108,9 +136,11 @@ bool mend_cut(struct check *c, const char *path, uint64_t at)
 bool mend_set_aside(struct check *c, const char *dir, const char *name, uint64_t mark)
 {
     struct errmsg m;
-    char *path = path_join(dir, name), *to = salvage_name(c, path, mark);
+    char *path = path_join(dir, name), *to = NULL;
     bool done = true;
-    if (c->io->rename(c->io->context, path, to) == 0) {
+    if (salvage_name(c, path, mark, &to, &m)) {
+        done = failed(c, path, &m);
+    } else if (c->io->rename(c->io->context, path, to) == 0) {
         check_say(c, "fixed    %s is %s now", path, to);
     } else if (errno != ENOENT) {
         (void)err_errno(&m, "rename");
@@ -121,14 +151,37 @@ bool mend_set_aside(struct check *c, const char *dir, const char *name, uint64_t
     return done;
 }
 
+size_t mend_prefix(const struct manifest *ours, const char **name)
+{
+    const char *file = *name = ours->base.name ? ours->base.name : ours->segments[0].name;
+    const char *tail = strstr(file, ours->base.name ? ".base.rdb" : ".incr.aof");
+    while (tail && tail > file && *--tail != '.') {}
+    return tail ? (size_t)(tail - file) : 0;
+}
+
 /* The name that Redis gives its manifest: that of the files without their number. */
 static void redis_name(const struct manifest *ours, struct buf *name)
 {
-    const char *file = ours->base.name ? ours->base.name : ours->segments[0].name;
-    const char *tail = strstr(file, ours->base.name ? ".base.rdb" : ".incr.aof");
-    while (tail && tail > file && *--tail != '.') {}
-    buf_printf(name, "%.*s.manifest", tail ? (int)(tail - file) : 0, file);
+    const char *file;
+    const size_t n = mend_prefix(ours, &file);
+    buf_printf(name, "%.*s.manifest", (int)n, file);
     buf_add_char(name, 0);
+}
+
+/* Redis's manifest names a file that is newer than all of ours will be: beside our new one it would look like the work of
+ * a Redis. */
+static enum err theirs_is_newer(struct check *c, const char *dir, const char *name, const struct manifest *ours,
+                                bool *newer, struct errmsg *m)
+{
+    struct buf text = {0};
+    struct aof_manifest theirs = {0};
+    char *path = path_join(dir, name);
+    const enum err e = file_read(c->io, path, MANIFEST_BYTES_MAX, &text, m);
+    *newer = !e && !aof_manifest_decode(buf_span(&text), &theirs, NULL) && check_is_newer(&theirs, ours);
+    aof_manifest_free(&theirs);
+    buf_free(&text);
+    mem_free(path);
+    return e == ERR_MISSING ? ERR_OK : e;
 }
 
 bool mend_store(struct check *c, const char *dir, const struct manifest *ours)
@@ -140,8 +193,11 @@ bool mend_store(struct check *c, const char *dir, const struct manifest *ours)
     manifest_for_redis(ours, &aof);
     aof_manifest_encode(&aof, &redis);
     redis_name(ours, &name);
-    enum err e = file_replace(c->io, dir, LOG_MANIFEST, buf_span(&text), &m);
-    if (!e) e = file_replace(c->io, dir, name.p, buf_span(&redis), &m);
+    bool first;
+    enum err e = theirs_is_newer(c, dir, name.p, ours, &first, &m);
+    if (!e && first) e = file_replace(c->io, dir, name.p, buf_span(&redis), &m);
+    if (!e) e = file_replace(c->io, dir, LOG_MANIFEST, buf_span(&text), &m);
+    if (!e && !first) e = file_replace(c->io, dir, name.p, buf_span(&redis), &m);
     aof_manifest_free(&aof);
     buf_free(&text);
     buf_free(&redis);
@@ -172,8 +228,8 @@ static bool make_empty(struct check *c, const char *path)
 {
     struct errmsg m;
     int fd = -1;
-    const enum err e = create(c, path, &fd, &m);
-    return finish(c, path, fd, e, &m) ? failed(c, path, &m) : true;
+    const enum err e = mend_create(c, path, &fd, &m);
+    return mend_finish(c, path, fd, e, &m) ? failed(c, path, &m) : true;
 }
 
 /* The log ends in segment @i, at byte @at of it. What goes aside first is missed by a start if this is cut short: then it
@@ -221,17 +277,19 @@ static enum err write_patched(struct check *c, const char *path, const char *tem
     struct patch p = {.check = c, .fd = -1};
     struct file_source old = {0};
     const uint64_t at = chain->offset - g->start;
-    enum err e = ERR_OK;
-    if (file_exists(c->io, path)) e = file_source_open(&old, c->io, path, UINT64_MAX, m);
+    bool there;
+    const struct fetch_sink to = {take_batches, &p};
+    enum err e = file_look(c->io, path, &there, m);
+    if (!e && there) e = file_source_open(&old, c->io, path, UINT64_MAX, m);
     (void)c->io->unlink(c->io->context, temp);
-    if (!e) e = create(c, temp, &p.fd, m);
+    if (!e) e = mend_create(c, temp, &p.fd, m);
     if (!e && old.path) e = copy_to(c, &old, at, p.fd, m);
-    if (!e) e = fetch_log(c->o->from, history, chain, end, take_batches, &p, m);
+    if (!e) e = c->o->from->log(c->o->from->context, history, chain, end, &to, m);
     if (!e && old.path && end - g->start < old.size) {
         file_source_seek(&old, end - g->start);
         e = copy_to(c, &old, UINT64_MAX, p.fd, m);
     }
-    e = finish(c, temp, p.fd, e, m);
+    e = mend_finish(c, temp, p.fd, e, m);
     file_source_close(&old);
     return e;
 }
@@ -247,15 +305,16 @@ static bool fetch(struct check *c, const char *dir, const struct manifest *ours,
     buf_printf(&name, "temp-%s", g->name);
     buf_add_char(&name, 0);
     temp = path_join(dir, name.p);
+    bool there = false;
     enum err e = write_patched(c, path, temp, g, &ours->history, &chain, end, &m);
-    if (!e && file_exists(c->io, path)) e = save_range(c, path, from->offset - g->start, end - g->start, &saved, &m);
+    if (!e) e = file_look(c->io, path, &there, &m);
+    if (!e && there) e = save_range(c, path, from->offset - g->start, end - g->start, &saved, &m);
     if (!e && c->io->rename(c->io->context, temp, path)) e = err_errno(&m, "rename %s", temp);
     if (!e) e = dir_sync(c->io, dir, &m);
     if (!e) {
         fixed(c);
-        check_say(c, "fixed    %s: log offsets %" PRIu64 " to %" PRIu64 " fetched from %s:%u%s%s", path, from->offset,
-                  end, c->o->from->host, c->o->from->port, saved ? "; what stood there is in " : "",
-                  saved ? saved : "");
+        check_say(c, "fixed    %s: log offsets %" PRIu64 " to %" PRIu64 " fetched from %s%s%s", path, from->offset,
+                  end, c->o->from->name, saved ? "; what stood there is in " : "", saved ? saved : "");
     }
     buf_free(&name);
     mem_free(temp);
@@ -273,6 +332,11 @@ bool mend_segment(struct check *c, const char *dir, struct manifest *ours, size_
     const uint64_t known = end->resume ? end->resume : last ? 0 : ours->segments[i + 1].start;
     *again = false;
     if (c->o->from && known) return *again = fetch(c, dir, ours, i, known, chain);
+    if (end->unreadable) {
+        check_say(c, "failed   %s: what cannot be read is not cut. --from gets it from a node that has it",
+                  ours->segments[i].name);
+        return false;
+    }
     if (older) return drop_older(c, dir, ours, i);
     return cut_log(c, dir, ours, i, end->at - ours->segments[i].start, end->missing);
 }
@@ -294,7 +358,7 @@ static bool drop_unsound(struct check *c, const char *dir, struct manifest *ours
     return true;
 }
 
-bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const bool *sound)
+bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const bool *sound, bool *usable)
 {
     const bool newest = sound[ours->kept_count];
     const bool from_log = ours->segment_count && ours->segments[0].start == 0;
@@ -302,8 +366,12 @@ bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const b
     uint64_t dropped;
     struct errmsg m;
     for (size_t i = 0; i < ours->kept_count; i++) any |= sound[i];
+    if (!any && !from_log && c->o->from) return *usable = false;
     if (!any && !from_log) {
-        (void)err_set(&m, ERR_MISSING, "no older base is whole, and the log is not there from its beginning");
+        (void)err_set(&m, ERR_MISSING,
+                      "no older base is whole, and the log is not there from its beginning. --from HOST:PORT gets a "
+                      "base from a node that has this data; a backup can take its place, or starting anew as a "
+                      "replica of such a node (replicaof)");
         return failed(c, ours->base.name, &m);
     }
     if (!newest) manifest_retire_base(ours);

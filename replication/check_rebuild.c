@@ -8,7 +8,6 @@
  * The id of an epoch that began behind the base stands only in the manifest. If the damaged one still has it, the chain
  * proves it; else an id is made that the chain accepts, the first batch of that epoch stays unverified, and the data gets a
  * new lineage, because nobody can tell any more which history it is. */
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -36,7 +35,10 @@ struct rebuild {
     struct found *bases, *segments;
     size_t base_count, segment_count;
     struct history hints; /* epochs that the damaged manifest still shows, in its order */
+    struct history told;  /* the epochs of a node that was asked */
     bool invented;        /* an id of an epoch was made */
+    bool proven;          /* an epoch of `told` is of our log */
+    bool new_lineage;
     struct errmsg *m;
 };
 
@@ -86,16 +88,26 @@ static enum err take_file(struct rebuild *r, const char *name)
     return ERR_OK;
 }
 
+struct listing {
+    struct rebuild *r;
+    enum err e;
+};
+
+static void list_one(void *context, const char *name)
+{
+    struct listing *l = context;
+    if (!l->e) l->e = take_file(l->r, name);
+}
+
+/* Errors: ERR_MISSING  no such directory. */
 static enum err list_files(struct rebuild *r)
 {
-    DIR *d = opendir(r->dir);
-    const struct dirent *entry;
-    enum err e = d ? ERR_OK : err_errno(r->m, "open %s", r->dir);
-    while (!e && (entry = readdir(d))) e = take_file(r, entry->d_name);
-    if (d) (void)closedir(d);
+    const struct io_ops *io = r->c->io;
+    struct listing l = {.r = r};
+    if (io->list(io->context, r->dir, list_one, &l)) return err_errno(r->m, "read %s", r->dir);
     if (r->base_count) qsort(r->bases, r->base_count, sizeof *r->bases, by_seq);
     if (r->segment_count) qsort(r->segments, r->segment_count, sizeof *r->segments, by_seq);
-    return e;
+    return l.e;
 }
 
 /* The first annotation of a segment. ERR_FOREIGN: it begins with something else. */
@@ -118,20 +130,29 @@ static enum err read_start(struct rebuild *r, struct found *g)
     return e;
 }
 
-bool mend_finds_ours(struct check *c, const char *dir)
+static void free_all(struct rebuild *r)
 {
-    struct errmsg m;
-    struct rebuild r = {.c = c, .dir = dir, .any_prefix = true, .m = &m};
-    bool ours = false;
-    if (!list_files(&r))
-        for (size_t i = 0; i < r.segment_count && !ours; i++)
-            ours = !read_start(&r, &r.segments[i]) && !r.segments[i].empty;
-    for (size_t i = 0; i < r.base_count; i++) mem_free(r.bases[i].name);
-    for (size_t i = 0; i < r.segment_count; i++) mem_free(r.segments[i].name);
-    mem_free(r.bases);
-    mem_free(r.segments);
-    mem_free(r.prefix);
-    return ours;
+    for (size_t i = 0; i < r->base_count; i++) mem_free(r->bases[i].name);
+    for (size_t i = 0; i < r->segment_count; i++) mem_free(r->segments[i].name);
+    mem_free(r->bases);
+    mem_free(r->segments);
+    mem_free(r->prefix);
+    history_free(&r->hints);
+    history_free(&r->told);
+}
+
+enum err mend_find_ours(struct check *c, const char *dir, bool *ours, struct errmsg *m)
+{
+    struct rebuild r = {.c = c, .dir = dir, .any_prefix = true, .m = m};
+    enum err e = list_files(&r);
+    *ours = false;
+    for (size_t i = 0; !e && i < r.segment_count && !*ours; i++) {
+        e = read_start(&r, &r.segments[i]);
+        *ours = !e && !r.segments[i].empty;
+        if (e == ERR_FOREIGN) e = ERR_OK;
+    }
+    free_all(&r);
+    return e == ERR_MISSING ? ERR_OK : e;
 }
 
 /* ---- The base ---- */
@@ -167,6 +188,8 @@ static enum err choose_base(struct rebuild *r, struct manifest *ours)
         if (!e && !damage) {
             manifest_set_base(ours, r->bases[i - 1].name, r->bases[i - 1].seq, &b.position);
             history_copy(&ours->history, &b.history);
+        } else if (damage == ERR_IO) {
+            e = damage;
         } else if (damage) {
             check_say(r->c, "note     %s is damaged (%s): an older one is looked for", path, r->m->text);
         }
@@ -225,39 +248,47 @@ static uint64_t invent_id(uint32_t before, struct span head, struct span payload
     return (uint64_t)(crc_back(seed, zeros, sizeof zeros) ^ from) << 32;
 }
 
+/* Whether @known names the epoch that begins with the batch @b at the chain, which then proves it. */
+static bool is_proven(const struct history *known, const struct batch_chain *chain, const struct batch *b,
+                      struct span bytes, struct epoch *epoch)
+{
+    const struct epoch *hint = history_find(known, b->epoch);
+    struct errmsg ignored;
+    struct batch whole;
+    size_t need;
+    if (!hint || hint->start != chain->offset || hint->crc != chain->crc) return false;
+    struct batch_chain try = {.offset = chain->offset,
+                              .crc = chain->crc,
+                              .epoch = b->epoch,
+                              .epoch_id = hint->id,
+                              .epoch_start = chain->offset};
+    if (batch_take(bytes, BATCH_MAX, &try, &whole, &need, &ignored)) return false;
+    epoch->id = hint->id;
+    return true;
+}
+
 static enum err add_epoch(struct rebuild *r, struct scan *s, const struct batch_chain *chain, const struct batch *b,
                           struct history *history)
 {
     enum { CRC_AND_END = 8 + 2 };
     struct epoch epoch = {.number = b->epoch, .start = chain->offset, .crc = chain->crc};
-    const struct epoch *hint = history_find(&r->hints, b->epoch);
     struct span bytes;
-    struct errmsg ignored;
     enum err e = file_source_want(&s->file, b->line + b->payload.n, &bytes, r->m);
     if (e) return e;
     if (bytes.n < b->line + b->payload.n)
         return err_set(r->m, ERR_TRUNCATED, "%s ends within the first batch of an epoch", s->file.path);
-    if (hint && hint->start == epoch.start && hint->crc == epoch.crc) {
-        struct batch_chain try = {.offset = chain->offset,
-                                  .crc = chain->crc,
-                                  .epoch = b->epoch,
-                                  .epoch_id = hint->id,
-                                  .epoch_start = chain->offset};
-        struct batch whole;
-        size_t need;
-        epoch.id = hint->id;
-        if (batch_take(bytes, BATCH_MAX, &try, &whole, &need, &ignored)) hint = NULL;
-    } else {
-        hint = NULL;
-    }
-    if (!hint) {
+    const bool told = is_proven(&r->told, chain, b, bytes, &epoch);
+    r->proven |= told;
+    if (!told && !is_proven(&r->hints, chain, b, bytes, &epoch)) {
         epoch.id = invent_id(chain->crc, span_of(bytes.p, b->line - CRC_AND_END),
                              span_of(bytes.p + b->line, b->payload.n), b->crc);
         r->invented = true;
         check_say(r->c,
                   "note     the id of epoch %" PRIu64 " is lost: its first batch, at log offset %" PRIu64
-                  ", cannot be verified",
-                  b->epoch, chain->offset);
+                  ", cannot be verified%s",
+                  b->epoch, chain->offset,
+                  r->c->o->from ? ", and the node that was asked does not know it"
+                                : ". A node that has this data knows it (--from)");
     }
     if (history_add(history, &epoch))
         return err_set(r->m, ERR_CORRUPT, "%s: epoch %" PRIu64 " at log offset %" PRIu64 " does not follow",
@@ -331,7 +362,9 @@ static enum err collect_segments(struct rebuild *r, struct manifest *ours)
         first++;
     if (first == r->segment_count)
         return err_set(r->m, ERR_MISSING, "no segment begins at log offset %" PRIu64 "%s", begin,
-                       ours->base.name ? ", where the base stands" : ", and there is no base");
+                       ours->base.name ? ", where the base stands"
+                                       : ", and no base is whole. A backup, or starting anew as a replica of a node "
+                                         "that has the data (replicaof), can take their place");
     for (size_t i = first; !e && i < r->segment_count; i++) {
         const bool last = i + 1 == r->segment_count;
         manifest_add_segment(ours, r->segments[i].name, r->segments[i].seq, chain.offset, chain.crc);
@@ -341,16 +374,6 @@ static enum err collect_segments(struct rebuild *r, struct manifest *ours)
 }
 
 /* ---- Together ---- */
-
-static void free_all(struct rebuild *r)
-{
-    for (size_t i = 0; i < r->base_count; i++) mem_free(r->bases[i].name);
-    for (size_t i = 0; i < r->segment_count; i++) mem_free(r->segments[i].name);
-    mem_free(r->bases);
-    mem_free(r->segments);
-    mem_free(r->prefix);
-    history_free(&r->hints);
-}
 
 static bool is_named(const struct manifest *ours, const char *name)
 {
@@ -374,10 +397,27 @@ static bool set_others_aside(struct rebuild *r, const struct manifest *ours)
 static void identify(struct rebuild *r, struct manifest *ours)
 {
     const struct epoch *last = history_last(&ours->history);
+    struct lineage *lineage = &ours->history.lineage;
     log_random(&ours->node, sizeof ours->node);
     ours->epoch_seen = last ? last->number : 0;
-    if (r->invented || !lineage_is_set(&ours->history.lineage))
-        log_random(&ours->history.lineage, sizeof ours->history.lineage);
+    /* An id of 64 random bits that the log proves is not that of an epoch of other data. */
+    if (r->proven && !lineage_is_set(lineage)) *lineage = r->told.lineage;
+    r->new_lineage = r->invented || !lineage_is_set(lineage);
+    if (r->new_lineage) log_random(lineage, sizeof *lineage);
+}
+
+static enum err ask_epochs(struct rebuild *r)
+{
+    const struct fetch_from *from = r->c->o->from;
+    return from ? from->epochs(from->context, &r->told, r->m) : ERR_OK;
+}
+
+static enum err gather(struct rebuild *r, struct manifest *ours)
+{
+    enum err e = list_files(r);
+    if (!e) e = ask_epochs(r);
+    if (!e) e = choose_base(r, ours);
+    return e ? e : collect_segments(r, ours);
 }
 
 bool mend_rebuild(struct check *c, const char *dir, struct span old, struct manifest *ours)
@@ -386,19 +426,17 @@ bool mend_rebuild(struct check *c, const char *dir, struct span old, struct mani
     struct rebuild r = {.c = c, .dir = dir, .m = &m};
     manifest_free(ours);
     read_hints(&r, old);
-    enum err e = list_files(&r);
-    if (!e) e = choose_base(&r, ours);
-    if (!e) e = collect_segments(&r, ours);
+    const enum err e = gather(&r, ours);
     bool done = !e;
     if (e) check_say(c, "failed   %s/" LOG_MANIFEST " cannot be written anew: %s", dir, m.text);
     if (done) identify(&r, ours);
-    if (done && old.n) done = mend_set_aside(c, dir, LOG_MANIFEST, 0);
+    if (done && old.n) done = mend_keep_copy(c, dir, LOG_MANIFEST);
     if (done) done = set_others_aside(&r, ours) && mend_store(c, dir, ours);
     if (done) {
         c->result->fixed++;
         check_say(c, "fixed    %s/" LOG_MANIFEST " is written anew from %s%zu segments%s", dir,
                   ours->base.name ? "a base and " : "", ours->segment_count,
-                  r.invented ? "; the data has a new lineage" : "");
+                  r.new_lineage ? "; the data has a new lineage" : "");
     }
     free_all(&r);
     return done;
@@ -421,7 +459,7 @@ bool mend_rebuild_redis(struct check *c, const char *dir, const char *name)
     for (size_t i = 0; !e && i < r.segment_count; i++)
         aof_manifest_add(&aof, r.segments[i].name, r.segments[i].seq, 'i');
     aof_manifest_encode(&aof, &text);
-    const bool saved = !e && mend_set_aside(c, dir, name, 0);
+    const bool saved = !e && mend_keep_copy(c, dir, name);
     if (saved) e = file_replace(c->io, dir, name, buf_span(&text), &m);
     if (e) check_say(c, "failed   %s/%s cannot be written anew: %s", dir, name, m.text);
     else if (saved) {

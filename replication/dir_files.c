@@ -1,6 +1,6 @@
 #include "replication/dir_files.h"
 
-#include <dirent.h>
+#include <errno.h>
 
 #include "common/mem.h"
 #include "replication/log_impl.h"
@@ -18,20 +18,24 @@ void dir_files_free(struct dir_files *f)
     *f = (struct dir_files){0};
 }
 
-char *dir_find_manifest(const char *dir)
+static void take_manifest(void *context, const char *name)
 {
     static const char tail[] = ".manifest";
-    char *found = NULL;
-    DIR *d = opendir(dir);
-    const struct dirent *entry;
-    while (d && !found && (entry = readdir(d))) {
-        const size_t n = strlen(entry->d_name);
-        if (n > sizeof tail && strcmp(entry->d_name + n - (sizeof tail - 1), tail) == 0 &&
-            strcmp(entry->d_name, LOG_MANIFEST) != 0 && strncmp(entry->d_name, "temp-", 5) != 0)
-            found = mem_dup(entry->d_name, n + 1);
-    }
-    if (d) (void)closedir(d);
-    return found;
+    char **found = context;
+    const size_t n = strlen(name);
+    if (!*found && n > sizeof tail && strcmp(name + n - (sizeof tail - 1), tail) == 0 &&
+        strcmp(name, LOG_MANIFEST) != 0 && strncmp(name, "temp-", 5) != 0)
+        *found = mem_dup(name, n + 1);
+}
+
+enum err dir_find_manifest(const struct io_ops *io, const char *dir, char **name, struct errmsg *m)
+{
+    *name = NULL;
+    if (!io->list(io->context, dir, take_manifest, name) || errno == ENOENT || errno == ENOTDIR) return ERR_OK;
+    const enum err e = err_errno(m, "read %s", dir);
+    mem_free(*name);
+    *name = NULL;
+    return e;
 }
 
 static enum err read_text(const struct io_ops *io, const char *dir, const char *name, struct buf *text,
@@ -79,8 +83,10 @@ static enum err find_log(const struct io_ops *io, const char *dir, struct dir_fi
     enum err e = read_text(io, dir, LOG_MANIFEST, &text, m);
     if (!e) {
         e = find_ours(dir, buf_span(&text), f, m);
-    } else if (e == ERR_MISSING && (redis = dir_find_manifest(dir))) {
-        e = read_text(io, dir, redis, &text, m);
+    } else if (e == ERR_MISSING) {
+        const enum err failure = dir_find_manifest(io, dir, &redis, m);
+        if (failure) e = failure;
+        if (redis) e = read_text(io, dir, redis, &text, m);
         if (!e) e = find_theirs(dir, redis, buf_span(&text), f, m);
     }
     mem_free(redis);

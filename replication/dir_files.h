@@ -18,5 +18,5 @@ struct dir_files {
 MUST_USE enum err dir_files_find(const struct io_ops *io, const char *dir, struct dir_files *f, struct errmsg *m);
 void dir_files_free(struct dir_files *f);
 
-/* The name of Redis's manifest in @dir, on the heap; NULL: there is none. */
-char *dir_find_manifest(const char *dir);
+/* The name of Redis's manifest in @dir, on the heap; NULL: there is none, nor a directory. Errors: it cannot be told. */
+MUST_USE enum err dir_find_manifest(const struct io_ops *io, const char *dir, char **name, struct errmsg *m);

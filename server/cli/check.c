@@ -20,10 +20,10 @@ static const char usage[] =
     "back to\n"
     "           an older base that is kept. What is cut off or replaced is kept beside it, under a name with "
     "'salvage'.\n"
-    "  --from   with --fix: get the damaged part of a log from a node that has it, instead of cutting there. Nodes "
-    "that\n"
-    "           share a secret want it here as well, by the file that the server's setting cluster-secret-file "
-    "names.\n"
+    "  --from   with --fix: get the damaged part of a log, or the base, from a node that has this data, instead of "
+    "cutting\n"
+    "           there. Nodes that share a secret want it here as well, by the file that the server's setting\n"
+    "           cluster-secret-file names.\n"
     "  --dump   print the content as commands, with lines that begin with '#' for positions and times.\n"
     "\n"
     "Exit code 1 if there is damage that was not mended.\n";
@@ -68,7 +68,7 @@ struct check_request {
     bool fix, dump;
 };
 
-static int check(const struct check_request *r, const struct fetch_options *from)
+static int check(const struct check_request *r, const struct fetch_from *from)
 {
     bool bar = isatty(STDERR_FILENO) == 1;
     const struct check_options options = {
@@ -92,8 +92,9 @@ static int check_from(const struct check_request *r)
         return cli_fail("'%s' is not HOST:PORT", r->from);
     if (!r->secret) keys = seal_keys_none();
     else if (seal_keys_load(r->secret, &keys, &m)) return cli_fail("%s", m.text);
-    const struct fetch_options from = {
-        .host = host, .port = (uint16_t)number, .keys = keys, .timeout_ms = PATIENCE_MS};
+    const struct fetch_options node = {
+        .name = r->from, .host = host, .port = (uint16_t)number, .keys = keys, .timeout_ms = PATIENCE_MS};
+    const struct fetch_from from = fetch_from_node(&node);
     const int code = check(r, &from);
     seal_keys_free(keys);
     return code;

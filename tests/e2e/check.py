@@ -312,6 +312,136 @@ def test_damage_is_fetched_from_a_node():
         tap.equal(primary.digest(), digest)
 
 
+def bases(directory):
+    """The bases, oldest first."""
+    return sorted(glob.glob(os.path.join(folder(directory), "*.base.rdb")), key=lambda f: int(f.split(".")[-3]))
+
+
+def pushed(server, name, count=50):
+    for number in range(count):
+        server("RPUSH", name, f"element:{number}", "x" * 100)
+
+
+def a_pair():
+    """A primary with a base and log behind it, and a replica whose base stands at the same place."""
+    settings = {"auto_aof_rewrite_percentage": "0", "log_retention_size": "0"}
+    primary = relevo.start(**settings)
+    pushed(primary, "first")
+    load.rewrite(primary)
+    replica = relevo.start_replica(primary, **settings)
+    pushed(primary, "second")
+    relevo.wait_equal_offsets(primary, replica)
+    return primary, replica
+
+
+def test_a_base_is_fetched_from_a_node():
+    """--fix --from gets a damaged or missing base from a replica, wherever in the log the replica's base stands."""
+    def as_ours(primary, replica):
+        pass
+
+    def before_ours(primary, replica):
+        load.rewrite(primary)
+        pushed(primary, "third")
+
+    def behind_ours(primary, replica):
+        load.rewrite(replica)
+        pushed(primary, "third")
+
+    def at_our_end(primary, replica):
+        load.rewrite(replica)
+    for arrange in (as_ours, before_ours, behind_ours, at_our_end):
+        primary, replica = a_pair()
+        arrange(primary, replica)
+        relevo.wait_equal_offsets(primary, replica)
+        digest = primary.digest()
+        primary.stop()
+        for harmed in ("damaged", "missing"):
+            directory = harm.copy_of(primary.dir)
+            base = bases(directory)[-1]
+            if harmed == "damaged":
+                harm.damage(base, os.path.getsize(base) // 2)
+            else:
+                os.unlink(base)
+            fix(directory, "--from HOST:PORT", "replicaof", expected=1)
+            fix(directory, r"a base at log offset \d+, fetched from 127.0.0.1:\d+; the log here goes on",
+                options=["--from", f"127.0.0.1:{replica.port}"])
+            tap.equal(len(glob.glob(base + ".salvage-0")), int(harmed == "damaged"))
+            sound(directory)
+            ours = started(directory)
+            tap.equal(ours.digest(), digest, f"{arrange.__name__}, {harmed}")
+            tap.equal(ours("RPUSH", "first", "more"), 101)
+            ours.restart()
+            tap.equal(ours("LLEN", "first"), 101)
+            follower = relevo.start_replica(ours)
+            relevo.wait_equal_offsets(ours, follower)
+            tap.equal(follower.digest(), ours.digest())
+        tap.equal(replica.info("replication")["master_link_status"], "down")
+
+
+def test_a_base_behind_our_log_is_fetched():
+    """The base of a promoted node that went on has all of the log here, and is taken; not so if the two logs have parted."""
+    primary, replica = a_pair()
+    primary.stop()
+    apart = harm.copy_of(primary.dir)
+    other = started(apart)
+    pushed(other, "other", 5)
+    other.stop()
+    replica("REPLICAOF", "NO", "ONE")
+    pushed(replica, "third")
+    load.rewrite(replica)
+    digest = replica.digest()
+    for directory in (primary.dir, apart):
+        os.unlink(bases(directory)[-1])
+    options = ["--from", f"127.0.0.1:{replica.port}"]
+    before = sorted(os.listdir(folder(apart)))
+    fix(apart, "failed .*(part at|refuses)", expected=1, options=options)
+    tap.equal(sorted(os.listdir(folder(apart))), before)
+    fix(primary.dir, "all of the log that was here, and more", options=options)
+    sound(primary.dir)
+    tap.equal(started(primary.dir).digest(), digest)
+
+
+def test_a_base_and_log_are_fetched_together():
+    """Damage in the log and in the base at once: both come from the node."""
+    primary, replica = a_pair()
+    digest = primary.digest()
+    primary.stop()
+    harm.damage(bases(primary.dir)[-1], 50)
+    harm.damage(logs(primary.dir)[-1], b"element:7")
+    fix(primary.dir, "fetched from .*what stood there", "a base at log offset",
+        options=["--from", f"127.0.0.1:{replica.port}"])
+    sound(primary.dir)
+    tap.equal(started(primary.dir).digest(), digest)
+
+
+def test_epochs_are_learned_from_a_node():
+    """A missing manifest is written anew with --from under the lineage that the data had: a node knows the ids of its epochs."""
+    settings = {"auto_aof_rewrite_percentage": "0"}
+    primary = relevo.start(**settings)
+    replica = relevo.start_replica(primary, **settings)
+    pushed(primary, "first")
+    primary.restart()
+    pushed(primary, "second")
+    relevo.wait_equal_offsets(primary, replica)
+    digest = primary.digest()
+    primary.stop()
+    lineage = re.search(r"lineage ([0-9a-f]{32})", sound(primary.dir)).group(1)
+    os.unlink(os.path.join(folder(primary.dir), "relevo.manifest"))
+    stranger = relevo.start()
+    empty = relevo.free_port()
+    fix(harm.copy_of(primary.dir), "new lineage", r"\(--from\)")
+    fix(harm.copy_of(primary.dir), "cannot be written anew", expected=1, options=["--from", f"127.0.0.1:{empty}"])
+    fix(harm.copy_of(primary.dir), "does not know it", "new lineage", options=["--from", f"127.0.0.1:{stranger.port}"])
+    out = fix(primary.dir, f"lineage {lineage}", options=["--from", f"127.0.0.1:{replica.port}"])
+    assert "new lineage" not in out, out
+    sound(primary.dir)
+    ours = started(primary.dir)
+    tap.equal(ours.digest(), digest)
+    replica("REPLICAOF", "127.0.0.1", ours.port)
+    relevo.wait_equal_offsets(ours, replica)
+    tap.equal(replica.info("stats")["sync_full"], "0")
+
+
 def test_who_cannot_give_the_log_is_named():
     """--from a node of another lineage, with another key, or that is not there: said so, and nothing is cut."""
     primary = relevo.start()
