@@ -52,6 +52,7 @@ void core_free(struct core *c)
 {
     if (!c) return;
     replica_free(&c->replica);
+    primary_free(&c->primary);
     herald_free(&c->herald);
     facts_free(&c->self);
     facts_free(&c->superior.facts);
@@ -437,6 +438,9 @@ static void main_event(struct core *c, const struct core_event *ev)
         break;
     case EVENT_PROMOTED: promoted(c, ev->facts, ev->flag); break;
     case EVENT_SUBMIT: submit(c, ev->chunk); break;
+    case EVENT_PUBLISH:
+        if (c->state == CORE_PRIMARY) primary_publish(c, ev->bulletin);
+        break;
     case EVENT_ADVANCE: advance(c, &ev->position); break;
     case EVENT_PROGRESS: progress(c, ev); break;
     case EVENT_LOADED:

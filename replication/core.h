@@ -36,6 +36,7 @@ enum event_kind {
     EVENT_UNFOLLOW,
     EVENT_PROMOTED, /* facts: history and end of our log, which has a new epoch; the first event of a primary */
     EVENT_SUBMIT,   /* chunk: a closed batch (the core takes a reference of its own) */
+    EVENT_PUBLISH, /* bulletin: for all who follow; its position was submitted (the core takes a reference of its own) */
     EVENT_ADVANCE,  /* position: batches were closed up to there, and are not kept in memory: see core_is_alone() */
     EVENT_PROGRESS, /* applied, durable */
     EVENT_LOADED,   /* flag: it succeeded, and facts are our log's now */
@@ -69,6 +70,7 @@ struct core_event {
     struct node_id peer_id;
     const struct facts *facts; /* only history, end and end_crc are read */
     struct chunk *chunk;
+    struct bulletin *bulletin;
     const Relevo__Message *message;
     struct span payload;
 };

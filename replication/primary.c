@@ -63,9 +63,15 @@ static void forget(struct core *c, struct follower *f, const char *why)
     if (why) todo_close(c->todo, f->conn, "%s", why);
     todo_say(c->todo, false, "follower %s:%u left: %s", f->peer.host, f->peer.port, why ? why : "closed");
     unpin(c, f);
+    bulletin_queue_free(&f->bulletins);
     move(f, FOLLOWER_FREE);
     *f = (struct follower){0};
     c->primary.acked = true;
+}
+
+void primary_free(struct primary *p)
+{
+    for (size_t i = 0; i < PRIMARY_FOLLOWERS; i++) bulletin_queue_free(&p->followers[i].bulletins);
 }
 
 void primary_close_all(struct core *c, const char *why) { EACH_FOLLOWER(f, c) forget(c, f, why); }
@@ -413,6 +419,7 @@ static struct todo_item *send_log(struct core *c, struct follower *f, size_t n)
     m.body_case = RELEVO__MESSAGE__BODY_LOG_BYTES;
     m.log_bytes = &body;
     f->next += n;
+    f->bulletin_last = false;
     return send(c, f, &m, n);
 }
 
@@ -491,6 +498,46 @@ static void pump_disk(struct core *c, struct follower *f)
     i->offset = f->next;
     i->size = FRAME_PAYLOAD_MAX;
     f->source = SOURCE_READING;
+}
+
+void primary_publish(struct core *c, struct bulletin *b)
+{
+    EACH_FOLLOWER(f, c)
+    {
+        if (f->state != FOLLOWER_STREAMING) continue;
+        if (bulletin_queue_add(&f->bulletins, b)) c->primary.forwarded += b->count;
+        else c->primary.unforwarded += b->count;
+    }
+}
+
+static void send_bulletin(struct core *c, struct follower *f, const struct bulletin *b)
+{
+    Relevo__Publish body = RELEVO__PUBLISH__INIT;
+    Relevo__Message m = core_message(c);
+    const size_t at = f->bulletins.sent, left = b->bytes.len - at;
+    const size_t n = left < FRAME_PAYLOAD_MAX ? left : FRAME_PAYLOAD_MAX;
+    body.position = b->position;
+    body.size = (uint32_t)b->bytes.len;
+    body.at = (uint32_t)at;
+    m.body_case = RELEVO__MESSAGE__BODY_PUBLISH;
+    m.publish = &body;
+    const struct todo_text copy = {c->todo->bytes.len, n};
+    buf_add(&c->todo->bytes, b->bytes.p + at, n);
+    send(c, f, &m, n)->gathered = copy;
+    bulletin_queue_sent(&f->bulletins, n);
+    f->bulletin_last = true;
+}
+
+/* What waits and whose place in the log is sent. With log to be sent as well the two take turns. */
+static void pump_bulletins(struct core *c, struct follower *f)
+{
+    const struct bulletin *b;
+    while ((b = bulletin_queue_first(&f->bulletins)) != NULL && b->position <= f->next) {
+        const bool all_sent = f->next == c->self.end;
+        if (f->queued >= c->set.queue_bytes + (all_sent ? 0 : FRAME_PAYLOAD_MAX)) return;
+        if (f->bulletin_last && !all_sent) return;
+        send_bulletin(c, f, b);
+    }
 }
 
 static void send_heartbeat(struct core *c, struct follower *f)
@@ -573,6 +620,7 @@ void primary_tick(struct core *c)
         if (f->state == FOLLOWER_SENDING) pump_base(c, f);
         if (f->state == FOLLOWER_STREAMING && f->source == SOURCE_WINDOW) pump_window(c, f);
         if (f->state == FOLLOWER_STREAMING && f->source == SOURCE_DISK) pump_disk(c, f);
+        if (f->state == FOLLOWER_STREAMING) pump_bulletins(c, f);
     }
     if (c->primary.acked) (void)todo_add(c->todo, TODO_ACKED, 0);
     c->primary.acked = false;

@@ -8,9 +8,12 @@
  *              waiting (for a fresh base)
  *
  * A follower is a cursor on the log. While it is near the end it reads from the window, pinned within the window's
- * limits; behind that from the disk, one piece at a time, so a slow follower costs no memory. */
+ * limits; behind that from the disk, one piece at a time, so a slow follower costs no memory. What is published goes
+ * between pieces of the log, as soon as the log up to its position is sent; for a follower that is too far behind for
+ * that, a bounded queue waits, and what finds no room in it is lost to this follower. */
 #pragma once
 
+#include "replication/bulletin.h"
 #include "replication/facts.h"
 #include "replication/window.h"
 
@@ -47,6 +50,8 @@ struct follower {
     uint32_t base_crc;
     struct window_pin pin;
     bool pinned;
+    struct bulletin_queue bulletins;
+    bool bulletin_last; /* sent, and no log since */
 };
 
 struct primary {
@@ -55,6 +60,7 @@ struct primary {
     bool acked; /* something was acknowledged in this turn */
     bool met;   /* somebody followed us since the start */
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
+    uint64_t forwarded, unforwarded; /* published messages that were queued for a follower; that found no room */
 };
 
 /* A visitor wants to follow us. */
@@ -68,9 +74,14 @@ void primary_base_failed(struct core *c, const char *why);
 void primary_tick(struct core *c);
 int64_t primary_deadline(const struct core *c);
 
+/* Pass on what was published, to those who follow at their places in the log. */
+void primary_publish(struct core *c, struct bulletin *b);
+
 /* Our epochs or our peers changed: followers are told. */
 void primary_tell_history(struct core *c);
 void primary_tell_peers(struct core *c);
+
+void primary_free(struct primary *p);
 
 /* End all links, saying why. */
 void primary_close_all(struct core *c, const char *why);

@@ -28,6 +28,7 @@ void replica_free(struct replica *r)
 {
     facts_free(&r->upstream);
     assembler_free(r->assembler);
+    buf_free(&r->bulletin);
 }
 
 /* The one place where the state moves. */
@@ -54,6 +55,7 @@ static void drop(struct core *c, const char *why)
     r->ack_due = false;
     assembler_free(r->assembler);
     r->assembler = NULL;
+    buf_free(&r->bulletin);
 }
 
 static void dial(struct core *c)
@@ -347,6 +349,26 @@ static void take_log(struct core *c, const Relevo__LogBytes *body, struct span p
     take_chunks(c);
 }
 
+/* A bulletin, or a piece of one. The log that it follows was sent before it, and is with the main thread already. */
+static void take_publish(struct core *c, const Relevo__Publish *body, struct span payload)
+{
+    struct replica *r = &c->replica;
+    if (r->state != REPLICA_STREAMING || body->position > c->self.end || body->size > BULLETIN_MAX ||
+        body->at != r->bulletin.len || payload.n > body->size - body->at) {
+        fail(c, "a piece of what was published does not fit");
+        return;
+    }
+    buf_add_span(&r->bulletin, payload);
+    if (r->bulletin.len < body->size) return;
+    struct bulletin *b = bulletin_take(&r->bulletin, body->position);
+    if (!b) {
+        fail(c, "what was published cannot be read");
+        return;
+    }
+    primary_publish(c, b);
+    todo_add(c->todo, TODO_PUBLISHED, 0)->bulletin = b;
+}
+
 static void take_history(struct core *c, const Relevo__History *body)
 {
     struct replica *r = &c->replica;
@@ -420,6 +442,7 @@ static void take_message(struct core *c, const struct core_event *ev)
     case RELEVO__MESSAGE__BODY_SNAPSHOT_PIECE: take_piece(c, m->snapshot_piece, ev->payload); break;
     case RELEVO__MESSAGE__BODY_SNAPSHOT_END: end_snapshot(c, m->snapshot_end); break;
     case RELEVO__MESSAGE__BODY_LOG_BYTES: take_log(c, m->log_bytes, ev->payload); break;
+    case RELEVO__MESSAGE__BODY_PUBLISH: take_publish(c, m->publish, ev->payload); break;
     case RELEVO__MESSAGE__BODY_HISTORY: take_history(c, m->history); break;
     case RELEVO__MESSAGE__BODY_HEARTBEAT: take_heartbeat(c, m->heartbeat); break;
     case RELEVO__MESSAGE__BODY_PEERS: take_peers(c, m->peers); break;

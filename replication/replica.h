@@ -46,6 +46,7 @@ struct replica {
     uint64_t base_size, base_got;
     uint32_t base_crc;
     struct assembler *assembler;
+    struct buf bulletin; /* as far as it has come */
     uint64_t primary_end, primary_committed, primary_time_ms;
     uint64_t fetch_until; /* not 0: follow only up to there */
     char error[256];      /* why the link is not up */

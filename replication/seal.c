@@ -9,7 +9,7 @@
 static const char hello_line[] = "\xf5RELEVO1\r\n";
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     LINE = sizeof hello_line - 1,
     PUBLIC = crypto_kx_PUBLICKEYBYTES,
     MAC = 32,

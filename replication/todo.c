@@ -59,7 +59,10 @@ struct todo_item *todo_send(struct todo *t, uint32_t conn, const Relevo__Message
 
 void todo_reset(struct todo *t)
 {
-    for (size_t i = 0; i < t->count; i++) chunk_unref(t->items[i].chunk);
+    for (size_t i = 0; i < t->count; i++) {
+        chunk_unref(t->items[i].chunk);
+        bulletin_unref(t->items[i].bulletin);
+    }
     t->count = 0;
     buf_reset(&t->bytes, 1 << 20);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "proto/relevo.pb-c.h"
+#include "replication/bulletin.h"
 #include "replication/chunk.h"
 
 enum todo_kind {
@@ -42,6 +43,7 @@ enum todo_kind {
     TODO_FENCED,    /* core.superior; text says why */
     TODO_PEERS,     /* the known peers changed */
     TODO_ACKED,     /* followers acknowledged, came or went */
+    TODO_PUBLISHED, /* bulletin: what was published, behind the chunks up to its position */
     TODO_SAY,       /* text, for the server's log; check: a warning */
 };
 
@@ -59,7 +61,8 @@ struct todo_item {
     struct todo_text header, text; /* in the list's memory; texts are zero-terminated */
     struct todo_text gathered;     /* a payload in the list's memory; else: */
     struct span payload;
-    struct chunk *chunk; /* a reference: the executor of TODO_CHUNK takes it */
+    struct chunk *chunk;       /* a reference: the executor of TODO_CHUNK takes it */
+    struct bulletin *bulletin; /* likewise, of TODO_PUBLISHED */
 };
 
 struct todo {
@@ -90,6 +93,6 @@ static inline struct span todo_payload(const struct todo *t, const struct todo_i
     return i->gathered.n ? span_of(t->bytes.p + i->gathered.at, i->gathered.n) : i->payload;
 }
 
-/* Forget what was worked off, and free chunks that nobody took. */
+/* Forget what was worked off, and free chunks and bulletins that nobody took. */
 void todo_reset(struct todo *t);
 void todo_free(struct todo *t);

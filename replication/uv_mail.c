@@ -22,6 +22,7 @@ void letter_free(struct letter *l)
 {
     if (!l) return;
     chunk_unref(l->chunk);
+    bulletin_unref(l->bulletin);
     facts_free(&l->facts);
     mem_free(l->peers);
     if (l->fd >= 0) (void)close(l->fd);

@@ -5,8 +5,9 @@
 
 #include <uv.h>
 
-#include "replication/facts.h"
+#include "replication/bulletin.h"
 #include "replication/chunk.h"
+#include "replication/facts.h"
 
 enum letter_kind {
     /* To the link thread. */
@@ -14,6 +15,7 @@ enum letter_kind {
     LETTER_UNFOLLOW,
     LETTER_PROMOTED, /* facts, flag: at the start */
     LETTER_SUBMIT,   /* chunk */
+    LETTER_PUBLISH,  /* bulletin */
     LETTER_ADVANCE,  /* position */
     LETTER_LOADED,   /* flag, facts */
     LETTER_BASE_READY,
@@ -33,7 +35,8 @@ enum letter_kind {
     LETTER_FENCED,    /* peer, bytes */
     LETTER_PEERS,     /* peers */
     LETTER_ACKED,
-    LETTER_LOG, /* bytes, flag: a warning */
+    LETTER_PUBLISHED, /* bulletin */
+    LETTER_LOG,       /* bytes, flag: a warning */
 };
 
 struct letter {
@@ -42,8 +45,9 @@ struct letter {
     bool flag;
     int fd; /* -1: none */
     uint64_t number;
-    uint64_t word;       /* how many times the main thread had said whom to follow when this was decided */
-    struct chunk *chunk; /* a reference */
+    uint64_t word;             /* how many times the main thread had said whom to follow when this was decided */
+    struct chunk *chunk;       /* a reference */
+    struct bulletin *bulletin; /* likewise */
     struct node_peer peer;
     struct position position;
     struct facts facts;

@@ -47,6 +47,10 @@ static void deliver(struct node *n, struct letter *l)
     case LETTER_FENCED: cb->fenced(n->ctx, &l->peer, l->bytes.p); break;
     case LETTER_PEERS: cb->peers_changed(n->ctx, l->peers, l->peer_count); break;
     case LETTER_ACKED: cb->acked(n->ctx); break;
+    case LETTER_PUBLISHED:
+        atomic_fetch_sub(&n->bulletins_waiting, l->bulletin->bytes.len);
+        cb->published(n->ctx, l->bulletin);
+        break;
     case LETTER_LOG: cb->log(n->ctx, l->flag, l->bytes.p); break;
     default: assert(false && "a letter to the link thread came to the main thread"); break;
     }
@@ -208,6 +212,15 @@ void node_submit(struct node *n, struct chunk *c)
     }
     struct letter *l = letter_new(LETTER_SUBMIT);
     l->chunk = chunk_ref(c);
+    mail_put(&n->to_link, l);
+}
+
+bool node_is_followed(const struct node *n) { return atomic_load(&n->followed); }
+
+void node_publish(struct node *n, struct bulletin *b)
+{
+    struct letter *l = letter_new(LETTER_PUBLISH);
+    l->bulletin = bulletin_ref(b);
     mail_put(&n->to_link, l);
 }
 

@@ -22,6 +22,7 @@
 #include "replication/facts.h"
 #include "replication/log.h"
 
+struct bulletin;
 struct uv_loop_s;
 struct node;
 
@@ -71,6 +72,9 @@ struct node_callbacks {
     /* Followers acknowledged something, or came or went, since node_acked() was called last: whoever waits (WAIT)
      * counts again with it. */
     void (*acked)(void *ctx);
+
+    /* Replica: what was published where our log comes from; the log up to its position was given by received(). Borrows @b. */
+    void (*published)(void *ctx, const struct bulletin *b);
 
     /* One line for the server's log. */
     void (*log)(void *ctx, bool warning, const char *line);
@@ -129,6 +133,11 @@ void node_promoted(struct node *n);
 /* Primary: a closed batch. Takes a reference of its own. */
 void node_submit(struct node *n, struct chunk *c);
 
+/* Primary: whether anybody would be told what is published; and what was, behind the batches that were submitted so far.
+ * Takes a reference of its own. What finds no room on its way is lost, and counted in struct node_status. */
+bool node_is_followed(const struct node *n);
+void node_publish(struct node *n, struct bulletin *b);
+
 /* How far this node's main and log threads are. Any thread; cheap; wakes the link thread at most once per turn. */
 void node_progress(struct node *n, uint64_t applied, uint64_t durable);
 
@@ -182,7 +191,8 @@ struct node_status {
     struct node_follower_status followers[NODE_STATUS_FOLLOWERS];
     size_t follower_count;
     uint64_t sync_full, sync_partial_ok, sync_partial_err;
-    uint64_t bytes_in, bytes_out;      /* on node links since the start */
+    uint64_t forwarded, unforwarded; /* published messages, counted per follower: queued; dropped for want of room */
+    uint64_t bytes_in, bytes_out;    /* on node links since the start */
     uint64_t window_begin, window_end; /* what of the log's tail is in memory; nothing while nobody could want it */
     uint64_t window_bytes;
     uint64_t refused_handshakes;

@@ -28,9 +28,11 @@ struct node {
     /* Shared. */
     struct mailbox to_link, to_main;
     _Atomic uint64_t applied, durable;
-    atomic_bool alone;       /* core_is_alone(): the link thread need not see each batch */
-    atomic_bool acks_wanted; /* the main thread has counted and not been told of acknowledgements since */
-    uv_mutex_t mutex;        /* for what follows */
+    atomic_bool followed;             /* somebody streams: what is published has somewhere to go */
+    _Atomic size_t bulletins_waiting; /* bytes that the main thread has not yet delivered */
+    atomic_bool alone;                /* core_is_alone(): the link thread need not see each batch */
+    atomic_bool acks_wanted;          /* the main thread has counted and not been told of acknowledgements since */
+    uv_mutex_t mutex;                 /* for what follows */
     uv_cond_t unfollowed;
     bool unfollow_done;
     struct node_status status;
@@ -43,8 +45,9 @@ struct node {
     struct conns conns;
     struct core *core;
     struct todo todo;
-    bool stepping; /* the todo list is being worked off */
-    bool stepped;  /* something happened in this turn */
+    bool stepping;           /* the todo list is being worked off */
+    bool stepped;            /* something happened in this turn */
+    uint64_t bulletins_lost; /* published messages that found no room on their way to the main thread */
     bool stopping, acked;
     int64_t due_ms; /* what the timer is set to */
     uint64_t words_heard;

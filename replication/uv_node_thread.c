@@ -114,6 +114,17 @@ static void mail_peers(struct node *n)
     mail_put(&n->to_main, l);
 }
 
+/* A main thread that is busy does not let what was published fill the memory meanwhile. */
+static bool has_room_for(struct node *n, const struct bulletin *b)
+{
+    if (atomic_load(&n->bulletins_waiting) > BULLETIN_QUEUE_MAX) {
+        n->bulletins_lost += b->count;
+        return false;
+    }
+    atomic_fetch_add(&n->bulletins_waiting, b->bytes.len);
+    return true;
+}
+
 static void for_main(struct node *n, struct todo_item *i)
 {
     const struct superior *superior = &n->core->superior;
@@ -148,6 +159,12 @@ static void for_main(struct node *n, struct todo_item *i)
         letter_set_text(l, todo_string(&n->todo, i));
         break;
     case TODO_ACKED: n->acked = true; return;
+    case TODO_PUBLISHED:
+        if (!has_room_for(n, i->bulletin)) return;
+        l = letter_new(LETTER_PUBLISHED);
+        l->bulletin = i->bulletin;
+        i->bulletin = NULL;
+        break;
     default: assert(false && "not for the main thread"); return;
     }
     l->word = n->words_heard;
@@ -286,6 +303,10 @@ static void read_letter(struct node *n, struct letter *l)
         break;
     case LETTER_PROMOTED: ev.kind = EVENT_PROMOTED; break;
     case LETTER_SUBMIT: ev.kind = EVENT_SUBMIT; break;
+    case LETTER_PUBLISH:
+        ev.kind = EVENT_PUBLISH;
+        ev.bulletin = l->bulletin;
+        break;
     case LETTER_ADVANCE:
         ev.kind = EVENT_ADVANCE;
         ev.position = l->position;
@@ -376,9 +397,14 @@ static void publish(struct node *n)
     s->end = c->self.end;
     replica_status(c, s);
     s->follower_count = 0;
-    for (size_t i = 0; i < PRIMARY_FOLLOWERS; i++)
-        if (c->primary.followers[i].state != FOLLOWER_FREE)
-            follower_status(c, &c->primary.followers[i], &s->followers[s->follower_count++]);
+    bool followed = false;
+    for (size_t i = 0; i < PRIMARY_FOLLOWERS; i++) {
+        if (c->primary.followers[i].state == FOLLOWER_FREE) continue;
+        followed |= c->primary.followers[i].state == FOLLOWER_STREAMING;
+        follower_status(c, &c->primary.followers[i], &s->followers[s->follower_count++]);
+    }
+    s->forwarded = c->primary.forwarded;
+    s->unforwarded = c->primary.unforwarded + n->bulletins_lost;
     s->sync_full = c->primary.sync_full;
     s->sync_partial_ok = c->primary.sync_partial_ok;
     s->sync_partial_err = c->primary.sync_partial_err;
@@ -391,6 +417,7 @@ static void publish(struct node *n)
     n->status_at_ms = node_now_ms();
     uv_mutex_unlock(&n->mutex);
     atomic_store(&n->alone, core_is_alone(c));
+    atomic_store(&n->followed, followed);
 }
 
 static void on_timer(uv_timer_t *timer) { (void)timer; /* the turn's end does the rest */ }

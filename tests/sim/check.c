@@ -133,6 +133,24 @@ void check_fenced(struct world *w, struct sim_node *n, const Relevo__Announce *h
     facts_free(&f);
 }
 
+/* A message says itself behind which epoch's log it was published: see node_write(). */
+void check_published(struct world *w, const struct sim_node *n, const struct bulletin *b)
+{
+    struct cursor c = cursor_of(buf_span(&b->bytes));
+    struct message m;
+    uint64_t epoch_id, position;
+    if (!bulletin_next(&c, &m) || cursor_left(&c) || m.channel.n != sizeof epoch_id || m.text.n != sizeof position)
+        check_fail(w, "n%u gets what was not published", n->index);
+    memcpy(&epoch_id, m.channel.p, sizeof epoch_id);
+    memcpy(&position, m.text.p, sizeof position);
+    if (position != b->position || disk_end(&n->disk) < position)
+        check_fail(w, "n%u is at %llu and delivers what was published at %llu", n->index,
+                   (unsigned long long)disk_end(&n->disk), (unsigned long long)position);
+    const struct epoch *e = history_at(&n->disk.history, position - 1);
+    if (!e || e->id != epoch_id) check_fail(w, "n%u delivers what was published behind another log", n->index);
+    w->published++;
+}
+
 void check_kept(struct world *w, struct sim_node *n, const struct sim_base *base)
 {
     const struct history *ours = &n->disk.history;

@@ -26,7 +26,7 @@ static void world_free(struct world *w)
 }
 
 struct totals {
-    uint64_t steps, writes, snapshots, salvaged;
+    uint64_t steps, writes, published, snapshots, salvaged;
 };
 
 static void run_seed(uint64_t seed, bool verbose, struct totals *t)
@@ -39,6 +39,7 @@ static void run_seed(uint64_t seed, bool verbose, struct totals *t)
     scenario_run(w);
     t->steps += w->steps;
     t->writes += w->writes;
+    t->published += w->published;
     for (unsigned i = 0; i < SIM_NODES; i++) {
         t->snapshots += w->nodes[i].snapshots_taken;
         t->salvaged += w->nodes[i].salvaged;
@@ -123,7 +124,8 @@ int main(int argc, char **argv)
                (unsigned long long)(o.seed + begin), (unsigned long long)(o.seed + done - 1));
         (void)fflush(stdout);
     }
-    printf("# %llu steps, %llu writes, %llu snapshots, %llu times data was kept aside\n", (unsigned long long)t.steps,
-           (unsigned long long)t.writes, (unsigned long long)t.snapshots, (unsigned long long)t.salvaged);
+    printf("# %llu steps, %llu writes, %llu messages delivered, %llu snapshots, %llu times data was kept aside\n",
+           (unsigned long long)t.steps, (unsigned long long)t.writes, (unsigned long long)t.published,
+           (unsigned long long)t.snapshots, (unsigned long long)t.salvaged);
     return 0;
 }

@@ -203,6 +203,7 @@ static void main_todo(struct world *w, struct sim_node *n, const struct todo_ite
     case TODO_SAY:
         if (w->verbose) printf("# %8.3f n%u: %s\n", (double)w->now_ms / 1000, n->index, todo_string(&n->todo, i));
         break;
+    case TODO_PUBLISHED: check_published(w, n, i->bulletin); break;
     case TODO_ACKED: break;
     default: assert(false && "not for the main thread"); break;
     }
@@ -370,6 +371,19 @@ void node_crash(struct world *w, struct sim_node *n, bool power_cut)
     disk_lose_tail(w, &n->disk, power_cut);
 }
 
+/* Publish something behind the batch @c that tells where that was. */
+static void publish(struct world *w, struct sim_node *n, const struct chunk *c)
+{
+    const uint64_t epoch_id = history_last(&n->disk.history)->id, position = chunk_end(c);
+    struct buf bytes = {0};
+    const bool fits = bulletin_add(&bytes, &(struct message){.channel = span_of(&epoch_id, sizeof epoch_id),
+                                                             .text = span_of(&position, sizeof position)});
+    assert(fits);
+    struct bulletin *b = bulletin_take(&bytes, position);
+    node_give(w, n, &(struct core_event){.kind = EVENT_PUBLISH, .bulletin = b});
+    bulletin_unref(b);
+}
+
 void node_write(struct world *w, struct sim_node *n)
 {
     if (!n->up || !n->accepts) return;
@@ -386,6 +400,7 @@ void node_write(struct world *w, struct sim_node *n)
         ev.position = (struct position){.epoch = c->epoch, .offset = chunk_end(c), .crc = c->crc};
     }
     node_give(w, n, &ev);
+    if (sim_chance(w, 30)) publish(w, n, c);
     chunk_unref(c);
     will_sync(w, n);
 }

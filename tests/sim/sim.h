@@ -150,7 +150,7 @@ struct world {
     bool calm; /* the faults are over */
     bool verbose;
     unsigned delay_ms;
-    uint64_t writes, steps;
+    uint64_t writes, steps, published;
 };
 
 /* ---- scenario.c ---- */

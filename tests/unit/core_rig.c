@@ -58,6 +58,7 @@ void rig_close(struct rig *r)
         buf_free(&r->nodes[i].snapshot);
         buf_free(&r->nodes[i].base_bytes);
         buf_free(&r->nodes[i].data);
+        buf_free(&r->nodes[i].heard);
     }
     buf_free(&r->trace);
 }
@@ -121,9 +122,9 @@ static void dial(struct rig *r, unsigned i, const struct todo_item *item)
 
 static const char *body_name(struct span header)
 {
-    static const char *const words[] = {"nothing",  "epoch",          "hello", "welcome",      "refuse",
-                                        "continue", "snapshot begin", "piece", "snapshot end", "log",
-                                        "history",  "heartbeat",      "ack",   "announce",     "peers"};
+    static const char *const words[] = {
+        "nothing",      "epoch", "hello",   "welcome",   "refuse", "continue", "snapshot begin", "piece",
+        "snapshot end", "log",   "history", "heartbeat", "ack",    "announce", "peers",          "publish"};
     struct frame_arena arena = {0};
     const Relevo__Message *m = frame_unpack(&arena, header);
     const char *word = words[m->body_case];
@@ -218,6 +219,10 @@ static void main_thread(struct rig *r, unsigned i, const struct todo_item *item)
         n->applied = chunk_end(item->chunk);
         if (n->applies) (void)post(r, i, EVENT_PROGRESS, 0);
         break;
+    case TODO_PUBLISHED:
+        cr_assert_leq(item->bulletin->position, n->applied, "published before its place in the log");
+        buf_add_span(&n->heard, buf_span(&item->bulletin->bytes));
+        break;
     case TODO_CONFIRMED:
         n->confirmed++;
         n->fetched = item->check;
@@ -290,6 +295,7 @@ static void deliver(struct rig *r, struct rig_message *m)
         history_copy(&facts.history, &n->core->replica.upstream.history);
         facts.end = n->core->replica.base.offset;
         facts.end_crc = n->core->replica.base.crc;
+        n->applied = facts.end;
     }
     rig_give(r, m->to, &ev);
     facts_free(&facts);
@@ -368,6 +374,16 @@ void rig_follow(struct rig *r, unsigned i, unsigned whom, bool take_any)
 void rig_advance(struct rig *r, unsigned i, uint64_t offset, uint32_t crc)
 {
     rig_give(r, i, &(struct core_event){.kind = EVENT_ADVANCE, .position = {.offset = offset, .crc = crc}});
+}
+
+void rig_publish(struct rig *r, unsigned i, struct span text)
+{
+    struct buf bytes = {0};
+    cr_assert(bulletin_add(&bytes, &(struct message){.channel = SPAN("news"), .text = text}));
+    struct bulletin *b = bulletin_take(&bytes, r->nodes[i].core->self.end);
+    rig_give(r, i, &(struct core_event){.kind = EVENT_PUBLISH, .bulletin = b});
+    rig_settle(r);
+    bulletin_unref(b);
 }
 
 void rig_write(struct rig *r, unsigned i, const char *payload)

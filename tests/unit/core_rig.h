@@ -37,7 +37,8 @@ struct rig_node {
     bool applies; /* reports chunks as applied at once */
     unsigned stepped_down, fenced, following, confirmed, wanted_base, loaded, salvaged;
     bool fetched;
-    struct buf data; /* log bytes received */
+    struct buf data;  /* log bytes received */
+    struct buf heard; /* bulletins received */
 };
 
 struct rig {
@@ -65,6 +66,8 @@ void rig_start_primary(struct rig *r, unsigned i);
 void rig_promote(struct rig *r, unsigned i, uint64_t epoch_id);
 void rig_follow(struct rig *r, unsigned i, unsigned whom, bool take_any);
 void rig_write(struct rig *r, unsigned i, const char *payload);
+/* Publish @text in the channel "news", where the log ends. */
+void rig_publish(struct rig *r, unsigned i, struct span text);
 /* The log goes on to @offset without a batch for the window. */
 void rig_advance(struct rig *r, unsigned i, uint64_t offset, uint32_t crc);
 void rig_cut(struct rig *r, unsigned i, uint32_t conn);

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "common/mem.h"
 #include "tests/unit/core_rig.h"
 
 enum { A, B, C };
@@ -348,4 +349,153 @@ Test(core, a_piece_of_log_that_does_not_fit_ends_the_link)
                  .kind = EVENT_MESSAGE, .conn = CORE(B)->replica.conn, .message = &m, .payload = SPAN("x")});
     cr_expect_not(streams(B));
     cr_expect(strstr(CORE(B)->replica.error, "does not fit"));
+}
+
+/* ---- What is published ---- */
+
+/* The texts that node @i heard, one behind the other. */
+static void expect_heard(unsigned i, const char *expected)
+{
+    struct cursor c = cursor_of(buf_span(&rig.nodes[i].heard));
+    struct buf texts = {0};
+    struct message m;
+    while (bulletin_next(&c, &m)) {
+        cr_expect(span_eq(m.channel, SPAN("news")) && !m.sharded);
+        buf_add_span(&texts, m.text);
+    }
+    cr_expect_eq(cursor_left(&c), 0);
+    cr_expect(span_eq(buf_span(&texts), span_str(expected)), "%.*s", (int)texts.len, texts.p);
+    buf_free(&texts);
+}
+
+Test(core, what_is_published_reaches_replicas_of_replicas_behind_the_log)
+{
+    make_pair();
+    rig_add(&rig, C, 0, 0, 0, 0);
+    rig_follow(&rig, C, B, false);
+    cr_assert(streams(C));
+    rig.tracing = true;
+    rig_write(&rig, A, "second");
+    rig_publish(&rig, A, SPAN("hear "));
+    rig_publish(&rig, A, SPAN("this"));
+    expect_trace("a -> b: log +\n"
+                 "b -> c: log +\n"
+                 "a -> b: publish +\n"
+                 "b -> c: publish +\n"
+                 "a -> b: publish +\n"
+                 "b -> c: publish +\n");
+    expect_heard(B, "hear this");
+    expect_heard(C, "hear this");
+    cr_expect_eq(CORE(A)->primary.forwarded, 2);
+    cr_expect_eq(CORE(A)->primary.unforwarded, 0);
+}
+
+Test(core, a_replica_that_publishes_tells_nobody)
+{
+    make_pair();
+    rig_add(&rig, C, 0, 0, 0, 0);
+    rig_follow(&rig, C, B, false);
+    rig_publish(&rig, B, SPAN("mine"));
+    expect_heard(C, "");
+    expect_heard(A, "");
+}
+
+/* Let the network take what waits at node @i, as many times as it has room. */
+static void drain(unsigned i)
+{
+    rig.nodes[i].holds_queue = false;
+    for (unsigned n = 0; n < 1000; n++) {
+        rig_give(&rig, i, &(struct core_event){.kind = EVENT_TICK});
+        rig_settle(&rig);
+    }
+}
+
+Test(core, a_long_message_comes_in_pieces_and_whole)
+{
+    make_pair();
+    enum { LONG = 200000 };
+    char *text = mem_alloc(LONG + 1);
+    for (size_t i = 0; i < LONG; i++) text[i] = (char)('a' + i % 26);
+    text[LONG] = '\0';
+    rig.tracing = true;
+    rig_publish(&rig, A, span_str(text));
+    drain(A);
+    expect_trace("a -> b: publish +\n"
+                 "a -> b: publish +\n"
+                 "a -> b: publish +\n"
+                 "a -> b: publish +\n");
+    expect_heard(B, text);
+    mem_free(text);
+}
+
+/* The follower's network takes nothing; it is heard all the same. */
+Test(core, what_a_follower_has_no_room_for_is_counted_and_its_log_goes_on)
+{
+    enum { BIG = 3 << 20 };
+    make_pair();
+    char *text = mem_zalloc(BIG, 1);
+    rig.nodes[A].holds_queue = true;
+    for (unsigned i = 0; i < 8; i++) rig_publish(&rig, A, span_of(text, BIG));
+    const struct follower *f = primary_find(CORE(A), &CORE(B)->self.id);
+    cr_expect_leq(f->bulletins.bytes, BULLETIN_QUEUE_MAX);
+    cr_expect_eq(CORE(A)->primary.forwarded, 5);
+    cr_expect_eq(CORE(A)->primary.unforwarded, 3);
+    rig_write(&rig, A, "data");
+    drain(A);
+    cr_expect_eq(CORE(B)->self.end, CORE(A)->self.end);
+    cr_expect_eq(rig.nodes[B].heard.len / BIG, 5);
+    cr_expect_eq(f->bulletins.bytes, 0);
+    mem_free(text);
+}
+
+Test(core, a_message_is_not_sent_before_the_log_that_it_follows)
+{
+    make_pair();
+    const struct follower *f = primary_find(CORE(A), &CORE(B)->self.id);
+    rig.nodes[A].holds_queue = true;
+    char big[70000];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    rig_write(&rig, A, big); /* fills the queue */
+    rig_write(&rig, A, big);
+    rig_publish(&rig, A, SPAN("late"));
+    cr_expect_lt(f->next, CORE(A)->self.end);
+    cr_expect_eq(f->bulletins.count, 1);
+    expect_heard(B, "");
+    drain(A);
+    expect_heard(B, "late");
+}
+
+Test(core, published_bytes_that_make_no_sense_end_the_link)
+{
+    static const struct {
+        uint64_t ahead;
+        uint32_t size, at;
+        struct span payload;
+    } cases[] = {
+        {1, 11, 0, {"\0\1\0\0\0\1\0\0\0ab", 11}},               /* behind what it has */
+        {0, 11, 5, {"\0\1\0\0\0\1\0\0\0ab", 11}},               /* the beginning is missing */
+        {0, 10, 0, {"\0\1\0\0\0\1\0\0\0ab", 11}},               /* more than was announced */
+        {0, BULLETIN_MAX + 1, 0, {"\0\1\0\0\0\1\0\0\0ab", 11}}, /* longer than any may be */
+        {0, 11, 0, {"\0\2\0\0\0\1\0\0\0ab", 11}},               /* shorter than it says */
+        {0, 11, 0, {"\2\1\0\0\0\1\0\0\0ab", 11}},               /* of no kind */
+    };
+    make_pair();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Relevo__Publish body = RELEVO__PUBLISH__INIT;
+        Relevo__Message m = RELEVO__MESSAGE__INIT;
+        body.position = CORE(B)->self.end + cases[i].ahead;
+        body.size = cases[i].size;
+        body.at = cases[i].at;
+        m.body_case = RELEVO__MESSAGE__BODY_PUBLISH;
+        m.publish = &body;
+        cr_assert(streams(B));
+        rig_give(
+            &rig, B,
+            &(struct core_event){
+                .kind = EVENT_MESSAGE, .conn = CORE(B)->replica.conn, .message = &m, .payload = cases[i].payload});
+        cr_expect_not(streams(B), "case %zu", i);
+        expect_heard(B, "");
+        rig_pass(&rig, 2000);
+    }
 }
