@@ -161,9 +161,9 @@ void call_swap(struct call *c, unsigned a, unsigned b)
 {
     struct engine *e = c->engine;
     if (e->traversal) traversal_before_swap(e->traversal, a, b);
+    engine_flushed(e, (int)a, (int)b);
+    engine_flushed(e, (int)b, (int)a);
     db_swap(e->data->dbs[a], e->data->dbs[b]);
-    engine_flushed(e, (int)a);
-    engine_flushed(e, (int)b);
 }
 
 uint64_t call_flush(struct call *c, int db, bool lazy)
@@ -173,12 +173,12 @@ uint64_t call_flush(struct call *c, int db, bool lazy)
     for (unsigned i = 0; i < e->data->count; i++)
         if (db < 0 || (unsigned)db == i) removed += db_size(e->data->dbs[i]);
     if (e->traversal) traversal_before_flush(e->traversal, db);
+    engine_flushed(e, db, -1);
     for (unsigned i = 0; i < e->data->count; i++) {
         if (db >= 0 && (unsigned)db != i) continue;
         if (lazy && db_size(e->data->dbs[i]) > 0) db_bury(e->data->dbs[i]);
         else db_clear(e->data->dbs[i]);
     }
-    engine_flushed(e, db);
     return removed;
 }
 

@@ -37,6 +37,7 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 18,
     CMD_ENGINE = 1 << 19, /* set by command_set_add(): the engine executes it, not the server */
     CMD_NO_MANDATORY_KEYS = 1 << 20,
+    CMD_IN_MULTI = 1 << 21, /* ours: behind MULTI it is executed at once, not queued */
 };
 
 /* ACL categories that flags do not imply (WRITE, READONLY, ADMIN, FAST/slow ... follow from the flags). */

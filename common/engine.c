@@ -198,6 +198,13 @@ void engine_set_traversal(struct engine *e, struct traversal *t)
     e->traversal = t;
 }
 
+enum key_state engine_key_state(const struct engine *e, unsigned db, struct span key, int64_t now_ms)
+{
+    const struct entry *entry = db_find(e->data->dbs[db], key);
+    if (!entry) return KEY_ABSENT;
+    return entry_is_dead(entry, now_ms) ? KEY_DEAD : KEY_ALIVE;
+}
+
 struct functions *engine_functions(struct engine *e) { return &e->data->functions; }
 
 const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }
@@ -212,6 +219,8 @@ void engine_swap(struct engine *a, struct engine *b)
     assert(a->data->count == b->data->count);
     assert(!a->traversal && !b->traversal);
     struct dataset *data = a->data;
+    engine_flushed(a, -1, -1);
+    engine_flushed(b, -1, -1);
     a->data = b->data;
     b->data = data;
     dataset_attach(a->data, &a->graveyard);
@@ -219,6 +228,6 @@ void engine_swap(struct engine *a, struct engine *b)
     eviction_pool_clear(a->pool);
     eviction_pool_clear(b->pool);
     a->expire = b->expire = (struct expire_cursor){0, 0};
-    engine_flushed(a, -1);
-    engine_flushed(b, -1);
+    engine_flushed(a, -1, -1);
+    engine_flushed(b, -1, -1);
 }

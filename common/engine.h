@@ -78,21 +78,31 @@ enum engine_role { ENGINE_PRIMARY, ENGINE_REPLICA };
  * database 0; effects_add() puts a SELECT where the database changes, effects_end() the last one. */
 struct effects {
     struct buf *out;
-    unsigned db;    /* the database in which the stream stands */
-    uint64_t count; /* effects so far, SELECTs not counted */
+    unsigned db;          /* the database in which the stream stands */
+    uint64_t count;       /* effects so far, SELECTs not counted */
+    unsigned frames;      /* effects_frame() that were not ended yet */
+    uint64_t frame_count; /* `count` when the outermost began */
+    size_t frame_at;      /* where in @out its first effect begins */
+    bool framed;          /* its MULTI stands there */
 };
 void effects_begin(struct effects *fx, struct buf *out);
 void effects_add(struct effects *fx, unsigned db, const struct span *argv, size_t argc);
 void effects_add_raw(struct effects *fx, unsigned db, struct span raw); /* an encoded request, copied once */
 void effects_end(struct effects *fx);
+/* What is added until effects_unframe() belongs together: MULTI and EXEC stand around it in the log, if it is more than one
+ * effect, so that a Redis that loads or follows the log takes all of it or nothing. Ours do anyway: a frame is never cut by
+ * the end of a batch. Frames in a frame are part of it. */
+void effects_frame(struct effects *fx);
+void effects_unframe(struct effects *fx);
 
 /* Who wants to know what changed; any member may be NULL. Called during engine_execute() and engine_cycle(). */
 struct engine_observer {
     void *context;
     /* @key in @db is about to be, or was, changed by the running command. */
     void (*touched)(void *context, unsigned db, struct span key);
-    /* All keys of @db were (-1: of every database): it was flushed, or exchanged with another. */
-    void (*flushed)(void *context, int db);
+    /* All keys of @db (-1: of every database) are about to go, and those of @other (-1: none) to take their place. When
+     * another data set comes, this is told before and after. */
+    void (*flushed)(void *context, int db, int other);
     /* What keyspace notifications tell: a class by Redis's letter (enum event_class) and a name such as "lpush". */
     void (*event)(void *context, unsigned db, char event_class, const char *name, struct span key);
 };
@@ -141,6 +151,14 @@ uint64_t engine_keys(const struct engine *e, unsigned db);
 uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an expiry time */
 int64_t engine_mean_ttl(const struct engine *e, unsigned db); /* what those have to live, as engine_cycle() saw; ms */
 uint64_t engine_timed_hashes(const struct engine *e, unsigned db); /* hashes with fields that have one */
+
+/* Is there such a key? Changes nothing, and counts as no use. */
+enum key_state {
+    KEY_ABSENT,
+    KEY_ALIVE,
+    KEY_DEAD, /* its time is over, but it was not deleted yet */
+};
+enum key_state engine_key_state(const struct engine *e, unsigned db, struct span key, int64_t now_ms);
 
 /* Work for idle and periodic time: delete expired keys and fields of hashes (primary only), step pending resizes. Touches at
  * most about @budget keys and as many fields; returns true if there is more to do at once. Effects as of engine_execute(). */

@@ -96,10 +96,10 @@ static inline void engine_touched(const struct engine *e, unsigned db, struct sp
     if (e->ready) ready_touched(e->ready, db, key);
 }
 
-/* All keys of @db (-1: of every database) went, or others took their place. */
-static inline void engine_flushed(const struct engine *e, int db)
+/* All keys of @db (-1: of every database) go now, and those of @other (-1: none) take their place. */
+static inline void engine_flushed(const struct engine *e, int db, int other)
 {
-    if (e->observer.flushed) e->observer.flushed(e->observer.context, db);
+    if (e->observer.flushed) e->observer.flushed(e->observer.context, db, other);
     if (e->ready) ready_flushed(e->ready, db);
 }
 

@@ -14,9 +14,12 @@
 
 #include "common/call.h"
 #include "common/resp.h"
+#include "server/config.h"
 #include "server/held.h"
 
 struct server;
+struct transaction;
+struct watch_entry;
 
 enum client_flag {
     CLIENT_READING = 1 << 0,
@@ -34,6 +37,9 @@ enum client_flag {
     CLIENT_RESUMED = 1 << 12,          /* in clients.resumed */
     CLIENT_ASKED_STOP = 1 << 13,       /* blocked by SHUTDOWN */
     CLIENT_MUST_NOT_WRITE = 1 << 14,   /* the request at the front of `in` waits for clients_hold_writes() to end */
+    CLIENT_CHANGED_UNDER = 1 << 15,    /* a key that it watches was changed: its EXEC does nothing */
+    CLIENT_MUST_NOT_BLOCK = 1 << 17,   /* a transaction of its, or a script, is at work */
+    CLIENT_OVERRUN = 1 << 16,          /* more messages came for it than its output limit allows: it is closed */
 };
 
 struct client {
@@ -54,16 +60,20 @@ struct client {
     struct buf out; /* replies that the socket was not offered yet */
     struct buf sending;
     uv_write_t write;
-    uint64_t left;         /* bytes of replies that have left `out` */
-    struct held held;      /* of those in `out`, which must wait */
-    uint64_t wrote;        /* position of the log behind its last write */
-    int64_t soft_since_ms; /* above the soft output limit since, or 0 */
+    uint64_t left;            /* bytes of replies that have left `out` */
+    struct held held;         /* of those in `out`, which must wait */
+    uint64_t wrote;           /* position of the log behind its last write */
+    uint64_t depends;         /* position that the reply being made depends on; 0: none */
+    enum output_class output; /* whose limits apply to what waits for it */
+    int64_t soft_since_ms;    /* above the soft output limit since, or 0 */
 
     uv_tcp_t tcp;
     char addr[64], laddr[64];            /* "127.0.0.1:4711" */
     char *name, *lib_name, *lib_version; /* NULL: none */
     int64_t created_ms, active_ms;
     const struct command_entry *last_command;
+    struct transaction *transaction; /* NULL: outside of MULTI */
+    struct watch_entry *watched;     /* keys that it watches */
     uint64_t commands, bytes_in, bytes_out;
 };
 
@@ -86,6 +96,13 @@ void client_mark_dirty(struct client *c);
 /* Offer the socket what there is. May close. */
 void client_flush(struct client *c);
 
+/* A message that answers no request of its: it goes behind the reply that is being made, if one is, never into it. It waits
+ * for the log to be committed up to @position, as a reply does. Never closes: a client that is over its output limit gets
+ * no more, and is closed when the turn ends. */
+void client_push(struct client *c, struct span message, uint64_t position);
+/* The reply of a command that was executed for @c is complete: what was pushed meanwhile follows it. */
+void client_push_deferred(struct client *c);
+
 /* The reply that begins at byte @mark of `out` waits for the log to be committed up to @position (0: for its turn). */
 void client_hold_reply(struct client *c, size_t mark, uint64_t position);
 
@@ -99,6 +116,14 @@ void client_unblock(struct client *c);
 void client_resume(struct client *c);
 
 size_t client_pending_bytes(const struct client *c); /* replies not yet taken by the socket */
+
+/* RESET: as it was when it was accepted, but for its id and addresses. */
+void client_reset(struct client *c);
+
+/* Between the files client*.c. */
+void client_start_reading(struct client *c);
+void client_refuse_stranger(struct client *c); /* in protected mode */
+void client_unmark_dirty(struct client *c);
 
 /* One line of CLIENT LIST. */
 void client_describe(const struct client *c, struct buf *to);

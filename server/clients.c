@@ -61,6 +61,7 @@ static void remove_resumed(struct client **list, struct client *c)
 
 void clients_forget(struct client *c)
 {
+    if (c->server->clients.executing == c) c->server->clients.executing = NULL;
     if (!(c->flags & CLIENT_RESUMED)) return;
     remove_resumed(&c->server->clients.resumed, c);
     remove_resumed(&c->server->clients.resuming, c);
@@ -79,6 +80,7 @@ void clients_free(struct server *s)
 {
     mem_free(s->clients.read_buffer);
     mem_free(s->clients.argv.at);
+    buf_free(&s->clients.pushed);
 }
 
 static void hash_password(struct span password, uint8_t hash[32])

@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include "common/buf.h"
 #include "common/resp.h"
 #include "server/config.h"
 
@@ -25,8 +26,11 @@ struct clients {
     unsigned writes_held; /* reasons: bits of enum hold_writes */
     size_t pending_max;   /* replies of one client above which no more of its requests are executed */
     size_t query_max;
-    char *read_buffer;     /* CLIENTS_READ_BYTES */
-    struct resp_argv argv; /* of the request at hand, while the one behind it is parsed already */
+    struct client *executing; /* whose reply is being made; NULL: nobody's */
+    struct buf pushed;        /* messages for it that came meanwhile */
+    uint64_t pushed_position; /* that the last of them depends on */
+    char *read_buffer;        /* CLIENTS_READ_BYTES */
+    struct resp_argv argv;    /* of the request at hand, while the one behind it is parsed already */
     uint8_t password_hash[32];
     bool password_set;
 };

@@ -4,7 +4,9 @@
 
 #include "common/engine.h"
 #include "server/client.h"
+#include "server/commands/commands.h"
 #include "server/server.h"
+#include "server/transaction.h"
 
 /* The first arguments, quoted, for the error that names an unknown command. */
 static void quote_arguments(const struct request *r, char *to, size_t room)
@@ -74,10 +76,32 @@ static bool is_too_stale(struct server *s)
     return !status.link_up;
 }
 
-/* What every command is checked for, in Redis's order. False: refused, and the error replied. */
-static bool is_allowed(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
+/* What the data set's state allows. False: refused, and the error replied. */
+static bool is_served(struct server *s, const struct command_entry *e, uint32_t flags, struct reply *reply)
+{
+    if (s->loading && !(flags & CMD_LOADING)) {
+        reply_error(reply, "LOADING Redis is loading the dataset in memory");
+    } else if (flags & CMD_WRITE && s->journal.failed) {
+        reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
+    } else if (flags & CMD_WRITE && !s->read_only && saver_stops_writes(s)) {
+        reply_error(reply, stopped_writes);
+    } else if (flags & CMD_WRITE && s->read_only) {
+        reply_error(reply, "READONLY You can't write against a read only replica.");
+    } else if (s->read_only && !(e->flags & CMD_STALE) && is_too_stale(s)) {
+        reply_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* What every command is checked for, in Redis's order. @flags: the command's and, for EXEC, those of all that it will
+ * execute. False: refused, and the error replied. */
+static bool is_allowed(struct client *c, const struct command_entry *e, const struct request *r, uint32_t flags,
+                       struct reply *reply)
 {
     struct server *s = c->server;
+    const bool queued = c->transaction && !(e->flags & CMD_IN_MULTI);
     if (e->sub_count && r->argc > 1) {
         reject_subcommand(e, reply, r);
     } else if (!command_arity_fits(e, r->argc)) {
@@ -86,22 +110,34 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, debug_refused);
     } else if (!(c->flags & CLIENT_TRUSTED) && !(e->flags & CMD_NO_AUTH)) {
         reply_error(reply, "NOAUTH Authentication required.");
-    } else if (!limits_make_room(s) && e->flags & CMD_DENYOOM) {
+    } else if (c->transaction && e->flags & CMD_NO_MULTI) {
+        reply_error(reply, "ERR Command not allowed inside a transaction");
+    } else if (!limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
-    } else if (s->loading && !(e->flags & CMD_LOADING)) {
-        reply_error(reply, "LOADING Redis is loading the dataset in memory");
-    } else if (e->flags & CMD_WRITE && s->journal.failed) {
-        reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
-    } else if (e->flags & CMD_WRITE && !s->read_only && saver_stops_writes(s)) {
-        reply_error(reply, stopped_writes);
-    } else if (e->flags & CMD_WRITE && s->read_only) {
-        reply_error(reply, "READONLY You can't write against a read only replica.");
-    } else if (s->read_only && !(e->flags & CMD_STALE) && is_too_stale(s)) {
-        reply_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else {
-        return true;
+        return is_served(s, e, flags, reply);
     }
     return false;
+}
+
+/* The reply at byte @mark refuses a command: then there will be no transaction. Where it is EXEC itself that was refused,
+ * that ends it, and the watches. */
+static void break_transaction(struct client *c, const struct command_entry *e, size_t mark)
+{
+    if (!e || e->row->run != transaction_command_exec) {
+        transaction_break(c);
+        return;
+    }
+    static const char general[] = "-ERR ";
+    const bool coded = memcmp(c->out.p + mark, general, sizeof general - 1) != 0; /* Redis leaves ERR out here */
+    const size_t skip = coded ? 1 : sizeof general - 1;
+    struct buf why = {0};
+    buf_add(&why, c->out.p + mark + skip, c->out.len - mark - skip - 2);
+    c->out.len = mark;
+    transaction_discard(c);
+    struct reply reply = {.out = &c->out, .resp = c->resp};
+    reply_error(&reply, "EXECABORT Transaction discarded because of: %.*s", (int)why.len, why.p);
+    buf_free(&why);
 }
 
 static void execute(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
@@ -133,14 +169,29 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     struct command_stat *stat = &stats->by_command[e->id];
     struct server *s = c->server;
     const uint64_t effects = s->journal.effects.count;
-    const size_t mark = c->out.len;
+    const size_t mark = reply->out->len;
     execute(c, e, r, reply);
     stats->commands++;
     if (s->journal.effects.count != effects) c->wrote = journal_position(s);
-    if (s->journal.hold) client_hold_reply(c, mark, journal_depends(s, c, e, r, effects));
+    if (s->journal.hold) {
+        const uint64_t position = journal_depends(s, c, e, r, effects);
+        if (position > c->depends) c->depends = position;
+    }
     stat->calls++;
     stat->ticks += turn_end_command(&stats->turn, e);
-    if (reply->errors) stat->failed++;
+    if (!reply->errors || reply->out->len <= mark || reply->out->p[mark] != '-') return;
+    stat->failed++;
+    stats_error(stats, span_of(reply->out->p + mark, reply->out->len - mark));
+}
+
+void dispatch_inside(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
+{
+    /* A command before it may have changed the role, or failed to write. */
+    if (e->flags & CMD_WRITE && !is_served(c->server, e, e->flags, reply)) {
+        c->server->stats.by_command[e->id].rejected++;
+        return;
+    }
+    execute_counted(c, e, r, reply);
 }
 
 const struct command_entry *dispatch_find(const struct client *c, const struct request *r)
@@ -148,26 +199,47 @@ const struct command_entry *dispatch_find(const struct client *c, const struct r
     return command_find(c->server->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
 }
 
+/* Execute what was checked; what is pushed to the client meanwhile follows its reply. */
+static void execute_outside(struct client *c, const struct command_entry *e, const struct request *r,
+                            struct reply *reply)
+{
+    struct server *s = c->server;
+    const size_t mark = c->out.len;
+    c->last_command = e;
+    c->depends = 0;
+    s->clients.executing = c;
+    execute_counted(c, e, r, reply);
+    s->clients.executing = NULL;
+    if (c->depends) client_hold_reply(c, mark, c->depends);
+    if (s->clients.pushed.len) client_push_deferred(c);
+}
+
 bool dispatch(struct client *c, const struct command_entry *e, const struct request *r)
 {
     struct server *s = c->server;
     struct reply reply = {.out = &c->out, .resp = c->resp};
     const size_t mark = c->out.len;
+    const uint32_t flags = !e                                        ? 0
+                           : e->row->run == transaction_command_exec ? e->flags | transaction_flags(c)
+                                                                     : e->flags;
     c->commands++;
-    if (!e) {
-        reject_unknown(c, &reply, r);
-    } else if (is_allowed(c, e, r, &reply)) {
-        if (s->clients.writes_held && e->flags & (CMD_WRITE | CMD_MAY_REPLICATE)) {
+    if (e && is_allowed(c, e, r, flags, &reply)) {
+        if (s->clients.writes_held && flags & (CMD_WRITE | CMD_MAY_REPLICATE)) {
             c->flags |= CLIENT_MUST_NOT_WRITE;
             c->commands--;
             return false;
         }
-        c->last_command = e;
-        execute_counted(c, e, r, &reply);
+        if (c->transaction && !(e->flags & CMD_IN_MULTI)) {
+            if (transaction_queue(c, e, r)) reply_simple(&reply, "QUEUED");
+        } else {
+            execute_outside(c, e, r, &reply);
+        }
     } else {
-        s->stats.by_command[e->id].rejected++;
+        if (e) s->stats.by_command[e->id].rejected++;
+        else reject_unknown(c, &reply, r);
+        break_transaction(c, e, mark);
+        stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
     }
     if (journal_is_large(&s->journal)) journal_close_batch(s);
-    if (reply.errors && c->out.len > mark) stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
     return true;
 }

@@ -9,6 +9,7 @@
 #include "replication/log.h"
 #include "server/client.h"
 #include "server/nodes.h"
+#include "server/observe.h"
 #include "server/server.h"
 #include "server/touched.h"
 
@@ -109,18 +110,12 @@ void journal_append_chunk(struct server *s, struct chunk *c)
 
 /* ---- What replies wait for ---- */
 
-static void on_touched(void *context, unsigned db, struct span key)
+void journal_touched(struct server *s, unsigned db, struct span key)
 {
-    struct server *s = context;
     touched_add(s->journal.touched, db, key, log_end(s->journal.log) + 1);
 }
 
-static void on_flushed(void *context, int db)
-{
-    struct server *s = context;
-    (void)db;
-    touched_add_all(s->journal.touched, log_end(s->journal.log) + 1);
-}
+void journal_flushed(struct server *s) { touched_add_all(s->journal.touched, log_end(s->journal.log) + 1); }
 
 void journal_configure(struct server *s)
 {
@@ -134,8 +129,7 @@ void journal_configure(struct server *s)
     if (strict != j->strict) {
         j->strict = strict;
         j->committed = log_durable(j->log);
-        const struct engine_observer observer = {.context = s, .touched = on_touched, .flushed = on_flushed};
-        engine_set_observer(s->engine, strict ? &observer : &(struct engine_observer){0});
+        observe_configure(s);
         /* What is under way already was touched unseen. */
         if (strict) touched_add_all(j->touched, journal_position(s));
     }

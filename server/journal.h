@@ -79,3 +79,7 @@ void journal_sync(struct server *s);
 void journal_give_up_held(struct server *s);
 
 void journal_forget_client(struct client *c);
+
+/* From the observer of the engine, under appendfsync always: a key was changed; all keys were. */
+void journal_touched(struct server *s, unsigned db, struct span key);
+void journal_flushed(struct server *s);

@@ -163,6 +163,7 @@ static enum err start(struct server *s, struct errmsg *m)
     clients_init(s);
     saver_init(s);
     wait_init(s);
+    watches_init(&s->watches);
     lifecycle_start(s);
     s->loading = true;
     e = listeners_open(s, m);
@@ -217,6 +218,7 @@ static void stop(struct server *s, bool served)
     journal_free(s);
     saver_free(s);
     wait_free(s);
+    watches_free(&s->watches);
     clients_free(s);
     engine_free(s->engine);
     stats_free(&s->stats);

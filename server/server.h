@@ -22,6 +22,7 @@
 #include "server/saver.h"
 #include "server/stats.h"
 #include "server/wait.h"
+#include "server/watches.h"
 
 struct lifecycle;
 
@@ -44,6 +45,7 @@ struct server {
     struct saver saver;
     struct nodes nodes;
     struct waiters waiters;
+    struct watches watches;
     struct limits limits;
     struct reaper reaper;
 

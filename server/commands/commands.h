@@ -13,6 +13,14 @@ void connection_echo(struct call *c);
 void connection_quit(struct call *c);
 void connection_auth(struct call *c);
 void connection_hello(struct call *c);
+void connection_reset(struct call *c);
+
+/* transactions.c */
+void transaction_command_multi(struct call *c);
+void transaction_command_exec(struct call *c);
+void transaction_command_discard(struct call *c);
+void transaction_command_watch(struct call *c);
+void transaction_command_unwatch(struct call *c);
 
 /* client_commands.c */
 void client_command_getname(struct call *c);

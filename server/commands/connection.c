@@ -20,6 +20,13 @@ void connection_quit(struct call *c)
     client_close_after_reply(client_of(c));
 }
 
+void connection_reset(struct call *c)
+{
+    client_reset(client_of(c));
+    c->reply->resp = 2;
+    reply_simple(c->reply, "RESET");
+}
+
 /* The bytes of a request lie in our own buffer: a password does not stay there. */
 static void wipe(struct span secret) { sodium_memzero((void *)(uintptr_t)secret.p, secret.n); }
 

@@ -87,6 +87,7 @@ void replication_wait(struct call *c)
         return;
     }
     const size_t acked = nodes_acked(s, client->wrote);
-    if (replicas <= 0 || acked >= (uint64_t)replicas) reply_int(c->reply, (int64_t)acked);
+    if (replicas <= 0 || acked >= (uint64_t)replicas || client->flags & CLIENT_MUST_NOT_BLOCK)
+        reply_int(c->reply, (int64_t)acked);
     else wait_begin(client, client->wrote, (size_t)replicas, timeout);
 }

@@ -1,0 +1,108 @@
+#include "server/transaction.h"
+
+#include "common/mem.h"
+#include "server/client.h"
+#include "server/dispatch.h"
+#include "server/kept_request.h"
+#include "server/server.h"
+
+enum { FIRST_ROOM = 4 };
+
+struct transaction {
+    struct kept_request **queued;
+    size_t count, room;
+    size_t bytes;
+    uint32_t flags;
+    bool broken;
+};
+
+void transaction_begin(struct client *c) { c->transaction = MEM_NEW(struct transaction); }
+
+void transaction_free(struct transaction *t)
+{
+    if (!t) return;
+    for (size_t i = 0; i < t->count; i++) mem_free(t->queued[i]);
+    mem_free(t->queued);
+    mem_free(t);
+}
+
+void transaction_discard(struct client *c)
+{
+    transaction_free(c->transaction);
+    c->transaction = NULL;
+    c->flags &= ~(unsigned)CLIENT_CHANGED_UNDER;
+    watches_forget(c);
+}
+
+bool transaction_queue(struct client *c, const struct command_entry *e, const struct request *r)
+{
+    struct server *s = c->server;
+    struct transaction *t = c->transaction;
+    if (t->broken) return true; /* it will not be executed */
+    if (t->count == t->room) {
+        t->room = t->room ? t->room * 2 : FIRST_ROOM;
+        t->queued = mem_realloc(t->queued, t->room * sizeof *t->queued);
+    }
+    struct kept_request *k = t->queued[t->count++] = kept_request_new(e, r);
+    t->bytes += kept_request_bytes(k);
+    t->flags |= e->flags;
+    if (t->bytes <= s->clients.query_max) return true;
+    logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: its transaction is longer than %zu bytes", c->addr,
+                s->clients.query_max);
+    s->stats.query_limit_closed++;
+    client_close(c);
+    return false;
+}
+
+void transaction_break(struct client *c)
+{
+    if (c->transaction) c->transaction->broken = true;
+}
+
+uint32_t transaction_flags(const struct client *c) { return c->transaction ? c->transaction->flags : 0; }
+size_t transaction_length(const struct client *c) { return c->transaction ? c->transaction->count : 0; }
+
+size_t transaction_bytes(const struct client *c)
+{
+    const struct transaction *t = c->transaction;
+    return t ? sizeof *t + t->bytes + t->room * sizeof(struct kept_request *) : 0;
+}
+
+/* Commands that close the batch, because they begin a snapshot or change the role: what stands before and behind them is one
+ * batch each. */
+static bool may_close_batch(const struct command_entry *e)
+{
+    return !(e->flags & CMD_ENGINE) && e->flags & CMD_ADMIN;
+}
+
+/* All of it, whatever becomes of the single ones. */
+static void execute_all(struct client *c, struct transaction *t, struct reply *reply)
+{
+    struct effects *effects = &c->server->journal.effects;
+    reply_array(reply, t->count);
+    c->flags |= CLIENT_MUST_NOT_BLOCK;
+    effects_frame(effects);
+    for (size_t i = 0; i < t->count; i++) {
+        struct kept_request *k = t->queued[i];
+        struct request r = kept_request_get(k);
+        if (may_close_batch(k->command)) effects_unframe(effects);
+        dispatch_inside(c, k->command, &r, reply);
+        if (may_close_batch(k->command)) effects_frame(effects);
+    }
+    effects_unframe(effects);
+    c->flags &= ~(unsigned)CLIENT_MUST_NOT_BLOCK;
+}
+
+void transaction_execute(struct call *call)
+{
+    struct client *c = client_of(call);
+    const bool changed = watches_changed(c);
+    struct transaction *t = c->transaction;
+    c->transaction = NULL; /* what is executed is in none */
+    c->flags &= ~(unsigned)CLIENT_CHANGED_UNDER;
+    watches_forget(c);
+    if (t->broken) reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
+    else if (changed) reply_null_array(call->reply);
+    else execute_all(c, t, call->reply);
+    transaction_free(t);
+}
