@@ -103,6 +103,8 @@ struct entry *call_peek(struct call *c, unsigned db, struct span key)
     return look_up(c, d, hash_of(c, key), key);
 }
 
+void call_use(struct call *c, struct entry *e) { touch(c, e); }
+
 struct entry *call_put(struct call *c, struct span key, const struct value *v, int64_t expiry)
 {
     return call_put_in(c, db_id(c->db), key, v, expiry);
@@ -184,15 +186,15 @@ uint64_t call_flush(struct call *c, int db, bool lazy)
 
 int64_t call_fields_now(const struct call *c) { return c->origin == ORIGIN_LOG ? FIELDS_ALL : c->now_ms; }
 
-/* Does what dies here go to the log? */
-static bool logs_deaths(const struct call *c) { return c->engine->role == ENGINE_PRIMARY && c->effects; }
+/* Is this a primary whose changes go to the log, deaths among them? */
+static bool is_logged(const struct call *c) { return c->engine->role == ENGINE_PRIMARY && c->effects; }
 
 struct entry *call_reap_fields(struct call *c, struct entry *e)
 {
     enum { LOOKS = 20, BUCKETS = 20, ROUNDS = 4 }; /* a large hash is left to the cycle */
     const struct field_search search = {call_fields_now(c), LOOKS, BUCKETS};
     struct field_harvest got;
-    if (!logs_deaths(c)) return e;
+    if (!is_logged(c)) return e;
     for (unsigned i = 0; i < ROUNDS && hash_may_have_dead(entry_object(e), search.now_ms); i++)
         if (engine_reap_fields(c->engine, c->db, e, &search, c->effects, &got)) return NULL;
     return e;
@@ -200,14 +202,21 @@ struct entry *call_reap_fields(struct call *c, struct entry *e)
 
 struct entry *call_expire_field(struct call *c, struct entry *e, struct span field)
 {
-    return engine_expire_field(c->engine, c->db, e, field, logs_deaths(c) ? c->effects : NULL) ? NULL : e;
+    return engine_expire_field(c->engine, c->db, e, field, is_logged(c) ? c->effects : NULL) ? NULL : e;
 }
 
 void call_settle_fields(struct call *c, struct entry *e) { db_settle_fields(c->db, e); }
 
-void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key)
+/* Unlike expiry and eviction, a command makes void what is being loaded for the key. */
+static void changed_by_hand(struct call *c, unsigned db, struct span key)
 {
     engine_touched(c->engine, db, key);
+    if (c->engine->leases) leases_void(c->engine->leases, db, key);
+}
+
+void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key)
+{
+    changed_by_hand(c, db, key);
     engine_event(c->engine, db, (char)event_class, event, key);
 }
 
@@ -220,7 +229,7 @@ void call_changed(struct call *c, enum event_class event_class, const char *even
 void call_touched(struct call *c, struct span key, uint64_t changes)
 {
     c->changes += changes;
-    engine_touched(c->engine, db_id(c->db), key);
+    changed_by_hand(c, db_id(c->db), key);
 }
 
 bool call_remove_if_empty(struct call *c, struct span key, struct entry *e)
@@ -265,6 +274,15 @@ size_t call_max_bulk(const struct call *c)
     return c->origin == ORIGIN_LOG ? SIZE_MAX : c->engine->options.max_bulk;
 }
 
+struct leases *call_leases(struct call *c)
+{
+    struct engine *e = c->engine;
+    if (!is_logged(c)) return NULL;
+    if (!e->leases) e->leases = leases_new(e->options.hash_key, engine_random(e));
+    return e->leases;
+}
+
+struct engine_stats *call_count(struct call *c) { return &c->engine->stats; }
 const struct lazy_settings *call_lazy(const struct call *c) { return &c->engine->options.lazy; }
 size_t call_max_effect(const struct call *c) { return c->engine->options.max_effect; }
 const struct encoding_limits *call_limits(const struct call *c) { return &c->engine->options.limits; }

@@ -70,6 +70,9 @@ struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
 /* As call_find_any() FOR_LOOK in any database, without counting a hit or miss. */
 struct entry *call_peek(struct call *c, unsigned db, struct span key);
 
+/* It was used after all: for eviction. */
+void call_use(struct call *c, struct entry *e);
+
 /* Add or overwrite a key of the session's database. Takes the collection. */
 struct entry *call_put(struct call *c, struct span key, const struct value *v, int64_t expiry);
 struct entry *call_put_in(struct call *c, unsigned db, struct span key, const struct value *v, int64_t expiry);
@@ -124,6 +127,10 @@ void call_effect(struct call *c, const struct span *argv, size_t argc);
 #define CALL_EFFECT(c, ...)                            \
     call_effect(c, (const struct span[]){__VA_ARGS__}, \
                 sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
+
+/* Leases of keys (leases.h); NULL where none are given: on a replica. */
+struct leases *call_leases(struct call *c);
+struct engine_stats *call_count(struct call *c);
 
 /* 64 random bits from the engine's seeded generator. */
 uint64_t call_random(void *call);

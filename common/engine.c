@@ -10,9 +10,10 @@
 void engine_add_commands(struct command_set *s)
 {
     static const struct command *const families[] = {
-        string_commands, generic_commands, list_commands,   set_commands,         hash_commands,
-        zset_commands,   stream_commands,  memory_commands, bitmap_commands,      hyperloglog_commands,
-        geo_commands,    sort_commands,    dump_commands,   hash_expiry_commands, hash_together_commands,
+        string_commands, generic_commands,     list_commands,          set_commands,
+        hash_commands,   zset_commands,        stream_commands,        memory_commands,
+        bitmap_commands, hyperloglog_commands, geo_commands,           sort_commands,
+        dump_commands,   hash_expiry_commands, hash_together_commands, cache_commands,
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) command_set_add(s, families[i], CMD_ENGINE);
 }
@@ -63,6 +64,7 @@ void engine_free(struct engine *e)
     eviction_pool_free(e->pool);
     garbage_free(e->graveyard.first);
     ready_free(e->ready);
+    leases_free(e->leases);
     buf_free(&e->unread);
     mem_free(e);
 }
@@ -73,6 +75,23 @@ static void log_request(const struct call *c)
     if (c->effects_listed || !c->effects) return;
     if (c->raw.n) effects_add_raw(c->effects, db_id(c->db), c->raw);
     else effects_add(c->effects, db_id(c->db), c->argv, c->argc);
+}
+
+/* Whoever deletes a key says that what is being loaded for it is out of date, also where there is none yet. (Changes are
+ * seen by call_changed_in().) */
+static void void_leases(const struct call *c)
+{
+    enum { ROOM = 64 };
+    struct key_ref some[ROOM], *refs = some;
+    if (leases_count(c->engine->leases) == 0) return;
+    const long n = command_keys(c->command, c->argv, c->argc, some, ROOM);
+    if (n > ROOM) {
+        refs = mem_zalloc((size_t)n, sizeof *refs);
+        (void)command_keys(c->command, c->argv, c->argc, refs, (size_t)n);
+    }
+    for (long i = 0; i < n; i++)
+        if (refs[i].flags & KEY_DELETE) leases_void(c->engine->leases, db_id(c->db), c->argv[refs[i].index]);
+    if (refs != some) mem_free(refs);
 }
 
 void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const struct command_entry *command,
@@ -95,6 +114,7 @@ void engine_execute(struct engine *e, struct session *s, int64_t now_ms, const s
                      .hash = request->hash};
     e->now_ms = now_ms;
     command->row->run(&c);
+    if (e->leases && command->flags & CMD_WRITE) void_leases(&c);
     if (c.changes == 0) return;
     e->stats.dirty += c.changes;
     log_request(&c);
@@ -157,7 +177,12 @@ enum err engine_replay(struct engine *e, struct session *s, const struct span *a
     return reply.errors ? replay_failed(m, argv, argc, e->unread.p + 1, e->unread.len - 3) : ERR_OK;
 }
 
-void engine_set_role(struct engine *e, enum engine_role role) { e->role = role; }
+void engine_set_role(struct engine *e, enum engine_role role)
+{
+    if (e->leases && role != e->role) leases_void_all(e->leases);
+    e->role = role;
+}
+
 void engine_set_observer(struct engine *e, const struct engine_observer *observer) { e->observer = *observer; }
 struct encoding_limits *engine_limits(struct engine *e) { return &e->options.limits; }
 void engine_set_max_bulk(struct engine *e, size_t max_bulk) { e->options.max_bulk = max_bulk; }

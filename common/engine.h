@@ -109,9 +109,11 @@ struct engine_observer {
 
 struct engine_stats {
     uint64_t keyspace_hits, keyspace_misses, expired_keys, evicted_keys;
-    uint64_t expired_fields;   /* of hashes */
-    uint64_t eviction_buckets; /* of tables, that searches for keys to evict looked into */
-    uint64_t dirty;            /* changes since the engine was made */
+    uint64_t expired_fields;             /* of hashes */
+    uint64_t eviction_buckets;           /* of tables, that searches for keys to evict looked into */
+    uint64_t cache_loads, cache_waits;   /* CACHE.GET: leases given; answers to those who found one held */
+    uint64_t cache_fills, cache_refused; /* CACHE.FILL: stored; refused, for the lease was over */
+    uint64_t dirty;                      /* changes since the engine was made */
 };
 
 struct engine *engine_new(const struct engine_options *options);

@@ -5,6 +5,7 @@
 #include "common/functions.h"
 #include "common/graveyard.h"
 #include "common/keyspace.h"
+#include "common/leases.h"
 #include "common/ready.h"
 #include "common/traversal.h"
 
@@ -35,6 +36,7 @@ struct engine {
     enum engine_role role;
     struct engine_observer observer;
     struct ready_table *ready; /* NULL: nobody ever waited for a key */
+    struct leases *leases;     /* NULL: nobody ever took one */
     struct engine_stats stats;
     uint64_t random; /* state of the generator */
     int64_t now_ms;  /* the latest time that came in; replay has none of its own */
@@ -101,6 +103,7 @@ static inline void engine_flushed(const struct engine *e, int db, int other)
 {
     if (e->observer.flushed) e->observer.flushed(e->observer.context, db, other);
     if (e->ready) ready_flushed(e->ready, db);
+    if (e->leases) leases_void_all(e->leases);
 }
 
 static inline void engine_event(const struct engine *e, unsigned db, char event_class, const char *name,

@@ -119,6 +119,7 @@ bool engine_cycle(struct engine *e, int64_t now_ms, unsigned budget, struct effe
         more = expire_some(e, now_ms, budget, effects);
         more |= engine_expire_fields(e, now_ms, budget, effects);
     }
+    if (e->leases) leases_tend(e->leases, now_ms);
     for (unsigned i = 0; i < e->data->count; i++) more |= db_resize_step(e->data->dbs[i], RESIZE_STEPS);
     return more;
 }

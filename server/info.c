@@ -244,6 +244,10 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "evicted_keys", e->evicted_keys);
     put_u64(o, "keyspace_hits", e->keyspace_hits);
     put_u64(o, "keyspace_misses", e->keyspace_misses);
+    put_u64(o, "relevo_cache_loads", e->cache_loads);
+    put_u64(o, "relevo_cache_waits", e->cache_waits);
+    put_u64(o, "relevo_cache_fills", e->cache_fills);
+    put_u64(o, "relevo_cache_refused", e->cache_refused);
     put_u64(o, "latest_fork_usec", 0);
     put_u64(o, "total_forks", 0);
     put_u64(o, "total_error_replies", t->errors);

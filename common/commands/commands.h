@@ -19,3 +19,4 @@ extern const struct command hyperloglog_commands[];
 extern const struct command geo_commands[];
 extern const struct command sort_commands[];
 extern const struct command dump_commands[];
+extern const struct command cache_commands[];

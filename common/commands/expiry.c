@@ -37,3 +37,12 @@ bool expiry_read_any(struct call *c, struct span s, struct time_unit unit, int64
     if (*expiry < 0) *expiry = 0; /* as past as any; NO_EXPIRY is negative */
     return true;
 }
+
+void expiry_put_string(struct call *c, struct span key, struct span string, int64_t expiry)
+{
+    char text[NUM_I64_MAX_TEXT];
+    call_put(c, key, &(struct value){.type = TYPE_STRING, .string = string}, expiry);
+    CALL_EFFECT(c, SPAN("SET"), key, string, SPAN("PXAT"), span_of(text, num_format_i64(text, expiry)));
+    call_changed(c, EVENT_STRING, "set", key, 1);
+    call_changed(c, EVENT_GENERIC, "expire", key, 0);
+}

@@ -17,3 +17,6 @@ MUST_USE bool expiry_read(struct call *c, struct span s, struct time_unit unit, 
 
 /* As EXPIRE reads it: a time in the past is fine, only overflow is refused. */
 MUST_USE bool expiry_read_any(struct call *c, struct span s, struct time_unit unit, int64_t *expiry);
+
+/* Store a string with an expiry time, and log it with the time made absolute. */
+void expiry_put_string(struct call *c, struct span key, struct span string, int64_t expiry);

@@ -63,16 +63,6 @@ static bool reply_value(struct call *c, enum intent intent)
 
 static struct span format_time(char *scratch, int64_t ms) { return span_of(scratch, num_format_i64(scratch, ms)); }
 
-/* Store a string with an expiry time, and log it with the time made absolute. */
-static void put_with_time(struct call *c, struct span key, struct span string, int64_t expiry)
-{
-    char text[NUM_I64_MAX_TEXT];
-    call_put(c, key, &(struct value){.type = TYPE_STRING, .string = string}, expiry);
-    CALL_EFFECT(c, SPAN("SET"), key, string, SPAN("PXAT"), format_time(text, expiry));
-    call_changed(c, EVENT_STRING, "set", key, 1);
-    call_changed(c, EVENT_GENERIC, "expire", key, 0);
-}
-
 /* SET reads its key only to answer what was there. */
 static uint16_t set_key_flags(const struct span *argv, size_t argc)
 {
@@ -101,7 +91,7 @@ static void set_with_options(struct call *c)
         return;
     }
     if (o.time.p) {
-        put_with_time(c, key, c->argv[2], expiry);
+        expiry_put_string(c, key, c->argv[2], expiry);
     } else {
         put_plain(c, key, c->argv[2], e && o.keep_ttl ? entry_expiry(e) : NO_EXPIRY);
         if (o.get && o.keep_ttl) CALL_EFFECT(c, SPAN("SET"), key, c->argv[2], SPAN("KEEPTTL"));
@@ -177,7 +167,7 @@ static void set_for(struct call *c, int64_t unit_ms)
 {
     int64_t expiry;
     if (!expiry_read(c, c->argv[2], (struct time_unit){unit_ms, false}, &expiry)) return;
-    put_with_time(c, c->argv[1], c->argv[3], expiry);
+    expiry_put_string(c, c->argv[1], c->argv[3], expiry);
     reply_ok(c->reply);
 }
 

@@ -20,8 +20,9 @@ import relevo
 import resp
 import tap
 
-# Commands that redis-server 7.0 lacks: of Redis 7.2, and the expiry of fields of 7.4 and 8.0.
+# Commands that redis-server 7.0 lacks: of Redis 7.2, and the expiry of fields of 7.4 and 8.0; our own.
 EXTRA = """
+    cache.fill cache.get cache.release
     client|setinfo hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex
     httl"""
 # Commands that come with sessions, scripts, clusters and the rest of administration.

@@ -127,6 +127,8 @@ static void put_seconds(struct randcmd *r)
     else put_int(r, 1 + (int64_t)below(r, 5));
 }
 
+static void put_token(struct randcmd *r) { put_text(r, r->token); }
+
 static void put_unix_ms(struct randcmd *r) { put_int(r, r->now_ms - 2000 + (int64_t)below(r, 8000)); }
 
 static void put_unix_seconds(struct randcmd *r) { put_int(r, r->now_ms / 1000 - 2 + (int64_t)below(r, 8)); }
@@ -294,6 +296,7 @@ static const struct {
     {"dst", put_key},
     {"numkeys", put_numkeys},
     {"numfields", put_numkeys},
+    {"token", put_token},
     {"seconds", put_seconds},
     {"milliseconds", put_milliseconds},
     {"unix-time-seconds", put_unix_seconds},
@@ -374,6 +377,10 @@ static void put_named(struct randcmd *r, struct span name)
     }
     if (strcmp(r->command->name, "setbit") == 0 && span_eq(name, SPAN("value"))) {
         put_bit_value(r);
+        return;
+    }
+    if (strncmp(r->command->name, "cache.", 6) == 0 && span_eq(name, SPAN("key")) && r->token[0] && !one_in(r, 4)) {
+        put_text(r, r->token_key);
         return;
     }
     if (strncmp(r->command->name, "sort", 4) == 0 && span_eq(name, SPAN("pattern"))) {

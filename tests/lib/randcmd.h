@@ -17,7 +17,8 @@ enum { RANDCMD_MAX_ARGS = 600, RANDCMD_DATABASES = 3 };
 struct randcmd {
     struct rand random;
     const struct command_set *commands;
-    int64_t now_ms; /* the test's clock, set by the test: absolute times are invented around it */
+    int64_t now_ms;               /* the test's clock, set by the test: absolute times are invented around it */
+    char token[40], token_key[8]; /* the last that a command gave, and for which key; set by the test */
 
     /* The command that is being made. */
     const struct command_entry *command;

@@ -100,6 +100,15 @@ static const char *where(struct pair *p)
     return text;
 }
 
+/* What CACHE.GET gave is what CACHE.FILL is tried with. */
+static void keep_token(struct pair *p, struct span key)
+{
+    const char *at = memmem(p->reply.p, p->reply.len, "$32\r\n", 5);
+    if (!at || key.n >= sizeof p->random.token_key) return;
+    memcpy(p->random.token, at + 5, 32);
+    (void)snprintf(p->random.token_key, sizeof p->random.token_key, "%.*s", (int)key.n, key.p);
+}
+
 static void execute_one(struct pair *p)
 {
     struct request request;
@@ -112,6 +121,7 @@ static void execute_one(struct pair *p)
     engine_execute(p->primary, &p->on_primary, p->now_ms, command, &request, &reply, &p->effects);
     cr_assert(p->reply.len > 0, "no reply: %s", where(p));
     cr_assert(reply.errors <= 1, "two errors: %s", where(p));
+    if (strcmp(command->name, "cache.get") == 0) keep_token(p, request.argv[1]);
     const bool writes = command->flags & CMD_WRITE;
     if (p->coverage && writes && !reply.errors && p->effects.count > effects)
         p->coverage->changed[command->id] = true;
