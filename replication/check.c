@@ -81,11 +81,13 @@ static void check_redis_manifest(struct check *c, const char *dir, const char *n
     struct aof_manifest theirs = {0};
     struct errmsg m;
     char *path = path_join(dir, name);
-    enum err e = file_read(c->io, path, MANIFEST_BYTES_MAX, &text, &m);
-    if (!e) e = aof_manifest_decode(buf_span(&text), &theirs, &m);
-    if (e) {
+    const enum err unread = file_read(c->io, path, MANIFEST_BYTES_MAX, &text, &m);
+    const enum err e = unread ? unread : aof_manifest_decode(buf_span(&text), &theirs, &m);
+    if (unread) {
+        check_problem(c, "%s", m.text);
+    } else if (e) {
         check_problem(c, "%s: %s. A start writes it anew when it is missing", path, m.text);
-        if (c->o->fix && mend_set_aside(c, dir, name, 0) && mend_store(c, dir, ours)) c->result->fixed++;
+        if (check_mends(c) && mend_set_aside(c, dir, name, 0) && mend_store(c, dir, ours)) c->result->fixed++;
     } else if (is_same(&theirs, ours)) {
         check_say(c, "ok       %s: the same files as ours", path);
     } else {
@@ -107,15 +109,16 @@ static bool check_bases(struct check *c, const char *dir, struct manifest *ours)
     }
     bool usable = true;
     const size_t count = ours->kept_count + 1;
-    bool *sound = mem_zalloc(count, sizeof *sound), all = true;
+    enum rdb_state *state = mem_zalloc(count, sizeof *state);
+    bool sound = true;
     for (size_t i = 0; i < count; i++) {
         char *path = path_join(dir, i < ours->kept_count ? ours->kept[i].name : ours->base.name);
-        sound[i] = check_rdb(c, path);
-        all &= sound[i];
+        state[i] = check_rdb(c, path);
+        sound &= state[i] == RDB_SOUND;
         mem_free(path);
     }
-    if (!all && c->o->fix) (void)mend_bases(c, dir, ours, sound, &usable);
-    mem_free(sound);
+    if (!sound && check_mends(c)) (void)mend_bases(c, dir, ours, state, &usable);
+    mem_free(state);
     return usable;
 }
 
@@ -137,7 +140,7 @@ static bool check_our_segments(struct check *c, const char *dir, struct manifest
         const struct segment_end r = check_segment(c, path, end, &ours->history, &chain);
         mem_free(path);
         const uint64_t start = g->start;
-        if (!r.sound) whole &= c->o->fix && !mended && mend_segment(c, dir, ours, i, &r, &chain, &again);
+        if (!r.sound) whole &= check_mends(c) && !mended && mend_segment(c, dir, ours, i, &r, &chain, &again);
         /* What was fetched is checked; where older ones went, another one stands at the front now. */
         mended = again;
         if (again) i--;
@@ -167,7 +170,8 @@ static void check_our_files(struct check *c, const char *dir, const char *redis_
     const bool usable = check_bases(c, dir, ours);
     const bool whole = ours->segment_count && check_our_segments(c, dir, ours, &end);
     /* After the log, for that decides which base fits. */
-    if (!usable) (void)mend_fetch_base(c, dir, ours, whole ? &end : NULL);
+    if (!usable && check_mends(c)) (void)mend_fetch_base(c, dir, ours, whole ? &end : NULL);
+    if (whole && check_mends(c) && !mend_settle(c, dir, ours)) c->result->problems++;
 }
 
 /* A directory whose manifest of ours has the text @text; empty: it is missing. */
@@ -221,6 +225,8 @@ static bool check_log_dir(struct check *c, const char *dir)
     if (!e) e = dir_find_manifest(c->io, dir, &redis, &m);
     own = there;
     if (!e && !there) e = mend_find_ours(c, dir, &own, &m);
+    /* What is found is built upon, also where an earlier mending was cut short before it was safe. */
+    if (!e && c->o->fix && (own || redis)) e = dir_sync(c->io, dir, &m);
     if (e) {
         check_problem(c, "%s", m.text);
     } else if (own || redis) {

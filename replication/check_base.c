@@ -277,17 +277,21 @@ bool mend_fetch_base(struct check *c, const char *dir, struct manifest *ours, co
     struct errmsg m = {""};
     struct mending d = {.c = c, .dir = dir, .ours = ours, .end = end, .fd = -1, .m = &m};
     if (!end) {
-        check_say(c, "failed   %s: no base is fetched while the log behind it is not whole", ours->base.name);
-        return false;
+        (void)err_set(&m, ERR_CORRUPT, "no base is fetched while the log behind it is not whole");
+        return mend_failed(c, ours->base.name, &m);
     }
     manifest_copy(&d.next, ours);
     const enum err e = put_together(&d);
     bool done = !e;
-    if (e)
-        check_say(c,
-                  "failed   %s: %s. A backup can take its place, or starting anew as a replica of a node that "
-                  "has the data (replicaof)",
-                  ours->base.name, m.text);
+    if (e) {
+        struct errmsg why;
+        (void)err_set(
+            &why, e,
+            "%.300s. A backup can take its place, or starting anew as a replica of a node that has the data "
+            "(replicaof)",
+            m.text);
+        (void)mend_failed(c, ours->base.name, &why);
+    }
     if (done) done = mend_store(c, dir, &d.next);
     if (done) {
         c->result->fixed += ours->kept_count + 1;

@@ -80,6 +80,12 @@ struct segment_end check_segment(struct check *c, const char *path, uint64_t end
 
 /* RDB. */
 
+/* The disk failed, not what is on it. */
+static bool is_unreadable(enum err e)
+{
+    return e && e != ERR_CORRUPT && e != ERR_TRUNCATED && e != ERR_FOREIGN && e != ERR_RANGE && e != ERR_INVALID;
+}
+
 static void note_bytes(void *context, uint64_t bytes) { check_progress(context, bytes); }
 
 /* The RDB at the front, every key of it decoded. */
@@ -100,24 +106,26 @@ static void report_rdb(struct check *c, const struct file_source *f, const struc
                       f->path, loaded->bytes, f->size, m->text, loaded->keys);
 }
 
-bool check_rdb(struct check *c, const char *path)
+enum rdb_state check_rdb(struct check *c, const char *path)
 {
     struct file_source f;
     struct rdb_loaded loaded = {0};
     struct errmsg m;
-    if (file_source_open(&f, c->io, path, UINT64_MAX, &m)) {
+    enum err e = file_source_open(&f, c->io, path, UINT64_MAX, &m);
+    if (e) {
         check_problem(c, "%s", m.text);
-        return false;
+        return e == ERR_MISSING ? RDB_DAMAGED : RDB_UNREADABLE;
     }
-    const enum err e = pass_rdb(c, &f, &loaded, &m);
-    if (e) report_rdb(c, &f, &loaded, e, &m);
+    e = pass_rdb(c, &f, &loaded, &m);
+    if (is_unreadable(e)) check_problem(c, "%s", m.text);
+    else if (e) report_rdb(c, &f, &loaded, e, &m);
     else if (f.at < f.size) check_problem(c, "%s: %" PRIu64 " bytes stand behind its end", path, f.size - f.at);
     else
         check_say(c, "ok       %s: %" PRIu64 " bytes, %" PRIu64 " keys, %s", path, f.size, loaded.keys,
                   loaded.has_checksum ? "checksum right" : "without a checksum");
     const bool sound = !e && f.at == f.size;
     file_source_close(&f);
-    return sound;
+    return sound ? RDB_SOUND : is_unreadable(e) ? RDB_UNREADABLE : RDB_DAMAGED;
 }
 
 /* Plain commands. */
@@ -140,7 +148,7 @@ static void check_commands(struct check *c, struct scan *s, bool last)
     }
     check_problem(c, "%s: at byte %" PRIu64 " of %" PRIu64 ", behind %" PRIu64 " commands: %s", s->file.path, at,
                   s->file.size, commands, m.text);
-    if (last && c->o->fix) (void)mend_cut(c, s->file.path, at);
+    if (last && check_mends(c) && !is_unreadable(e)) (void)mend_cut(c, s->file.path, at);
 }
 
 void check_plain(struct check *c, const char *path, bool last)

@@ -9,7 +9,11 @@ struct check {
     const struct io_ops *io;
     struct check_result *result;
     uint64_t done, total, shown; /* bytes */
+    bool stopped;                /* something could not be mended: the rest is only looked at */
 };
+
+/* Is what is found to be mended? */
+static inline bool check_mends(const struct check *c) { return c->o->fix && !c->stopped; }
 
 void check_say(struct check *c, const char *format, ...) PRINTF(2, 3);
 void check_problem(struct check *c, const char *format, ...) PRINTF(2, 3);
@@ -28,27 +32,35 @@ struct segment_end {
 /* A segment of ours from @chain on, up to the offset @end (UINT64_MAX: it is the last). @chain moves. */
 struct segment_end check_segment(struct check *c, const char *path, uint64_t end, const struct history *history,
                                  struct batch_chain *chain);
-/* An RDB file: every key of it, its marks and its checksum. True: it is sound. */
-bool check_rdb(struct check *c, const char *path);
+enum rdb_state {
+    RDB_SOUND,
+    RDB_DAMAGED, /* or missing */
+    RDB_UNREADABLE,
+};
+/* An RDB file: every key of it, its marks and its checksum. */
+enum rdb_state check_rdb(struct check *c, const char *path);
 /* A file of plain commands, perhaps with an RDB in front; @last: it may be cut off. */
 void check_plain(struct check *c, const char *path, bool last);
 /* Any single file. */
 void check_file(struct check *c, const char *path);
 
-/* check_mend.c: what --fix does. All say what they did, and count it; false: it could not be done. */
+/* check_mend.c: what --fix does. All say what they did, and count it; false: it could not be done, and nothing more is. */
+bool mend_failed(struct check *c, const char *what, const struct errmsg *m);
 
 /* Cut a file at byte @at. */
 bool mend_cut(struct check *c, const char *path, uint64_t at);
 /* Segment @i is not whole behind @chain: fetch the rest, or cut. True, and *again: it is to be checked once more. */
 bool mend_segment(struct check *c, const char *dir, struct manifest *ours, size_t i, const struct segment_end *end,
                   const struct batch_chain *chain, bool *again);
-/* Bases that are not sound give way: @sound tells of each kept one, and behind them of the newest. *usable is false if
+/* Bases that are not sound give way: @state tells of each kept one, and behind them of the newest. *usable is false if
  * there is nothing to start from, but somebody to ask. */
-bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const bool *sound, bool *usable);
+bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const enum rdb_state *state, bool *usable);
 /* Write both manifests from ours. */
 bool mend_store(struct check *c, const char *dir, const struct manifest *ours);
 /* Rename to "<name>.salvage-<mark>", or with a number behind if there is one. */
 bool mend_set_aside(struct check *c, const char *dir, const char *name, uint64_t mark);
+/* Make the end of the log safe: an earlier mending may have cut there, and failed to. */
+bool mend_settle(struct check *c, const char *dir, const struct manifest *ours);
 /* Copy a file that is about to be replaced to "<name>.salvage-0"; missing is fine. */
 bool mend_keep_copy(struct check *c, const char *dir, const char *name);
 /* Has a Redis written its manifest since we wrote ours? Then it names a file that is newer than all of ours. */

@@ -10,8 +10,9 @@
 #include "replication/file_source.h"
 #include "replication/log_impl.h"
 
-static bool failed(struct check *c, const char *what, const struct errmsg *m)
+bool mend_failed(struct check *c, const char *what, const struct errmsg *m)
 {
+    c->stopped = true;
     check_say(c, "failed   %s: %s", what, m->text);
     return false;
 }
@@ -101,7 +102,7 @@ bool mend_keep_copy(struct check *c, const char *dir, const char *name)
     bool there = false;
     enum err e = file_look(c->io, path, &there, &m);
     if (!e && there) e = save_range(c, path, 0, UINT64_MAX, &saved, &m);
-    const bool done = e ? failed(c, path, &m) : true;
+    const bool done = e ? mend_failed(c, path, &m) : true;
     mem_free(path);
     mem_free(saved);
     return done;
@@ -118,6 +119,19 @@ static enum err truncate_at(struct check *c, const char *path, uint64_t at, stru
     return e;
 }
 
+bool mend_settle(struct check *c, const char *dir, const struct manifest *ours)
+{
+    struct errmsg m;
+    char *path = path_join(dir, ours->segments[ours->segment_count - 1].name);
+    const int fd = c->io->open(c->io->context, path, O_WRONLY, 0);
+    enum err e = fd < 0 ? err_errno(&m, "open %s", path) : ERR_OK;
+    if (!e && c->io->fsync(c->io->context, fd)) e = err_errno(&m, "fsync %s", path);
+    if (fd >= 0) (void)c->io->close(c->io->context, fd);
+    const bool done = e ? mend_failed(c, path, &m) : true;
+    mem_free(path);
+    return done;
+}
+
 bool mend_cut(struct check *c, const char *path, uint64_t at)
 {
     struct errmsg m;
@@ -130,7 +144,7 @@ bool mend_cut(struct check *c, const char *path, uint64_t at)
         check_say(c, "fixed    %s: its last %" PRIu64 " bytes are in %s now", path, (uint64_t)size - at, name);
     }
     mem_free(name);
-    return e ? failed(c, path, &m) : true;
+    return e ? mend_failed(c, path, &m) : true;
 }
 
 bool mend_set_aside(struct check *c, const char *dir, const char *name, uint64_t mark)
@@ -139,12 +153,12 @@ bool mend_set_aside(struct check *c, const char *dir, const char *name, uint64_t
     char *path = path_join(dir, name), *to = NULL;
     bool done = true;
     if (salvage_name(c, path, mark, &to, &m)) {
-        done = failed(c, path, &m);
+        done = mend_failed(c, path, &m);
     } else if (c->io->rename(c->io->context, path, to) == 0) {
         check_say(c, "fixed    %s is %s now", path, to);
     } else if (errno != ENOENT) {
         (void)err_errno(&m, "rename");
-        done = failed(c, path, &m);
+        done = mend_failed(c, path, &m);
     }
     mem_free(path);
     mem_free(to);
@@ -202,7 +216,7 @@ bool mend_store(struct check *c, const char *dir, const struct manifest *ours)
     buf_free(&text);
     buf_free(&redis);
     buf_free(&name);
-    return e ? failed(c, dir, &m) : true;
+    return e ? mend_failed(c, dir, &m) : true;
 }
 
 /* ---- Logs ---- */
@@ -228,8 +242,9 @@ static bool make_empty(struct check *c, const char *path)
 {
     struct errmsg m;
     int fd = -1;
-    const enum err e = mend_create(c, path, &fd, &m);
-    return mend_finish(c, path, fd, e, &m) ? failed(c, path, &m) : true;
+    enum err e = mend_create(c, path, &fd, &m);
+    e = mend_finish(c, path, fd, e, &m);
+    return e || sync_dir_of(c, path, &m) ? mend_failed(c, path, &m) : true;
 }
 
 /* The log ends in segment @i, at byte @at of it. What goes aside first is missed by a start if this is cut short: then it
@@ -319,7 +334,7 @@ static bool fetch(struct check *c, const char *dir, const struct manifest *ours,
     buf_free(&name);
     mem_free(temp);
     mem_free(saved);
-    const bool done = e ? failed(c, path, &m) : true;
+    const bool done = e ? mend_failed(c, path, &m) : true;
     mem_free(path);
     return done;
 }
@@ -333,9 +348,9 @@ bool mend_segment(struct check *c, const char *dir, struct manifest *ours, size_
     *again = false;
     if (c->o->from && known) return *again = fetch(c, dir, ours, i, known, chain);
     if (end->unreadable) {
-        check_say(c, "failed   %s: what cannot be read is not cut. --from gets it from a node that has it",
-                  ours->segments[i].name);
-        return false;
+        struct errmsg m;
+        (void)err_set(&m, ERR_IO, "what cannot be read is not cut. --from HOST:PORT gets it from a node that has it");
+        return mend_failed(c, ours->segments[i].name, &m);
     }
     if (older) return drop_older(c, dir, ours, i);
     return cut_log(c, dir, ours, i, end->at - ours->segments[i].start, end->missing);
@@ -343,48 +358,73 @@ bool mend_segment(struct check *c, const char *dir, struct manifest *ours, size_
 
 /* ---- Bases ---- */
 
-/* Take kept bases out of the manifest and lay them aside where they are not sound; how many stood there. */
-static bool drop_unsound(struct check *c, const char *dir, struct manifest *ours, const bool *sound,
+/* Take kept bases out of @next and lay them aside where they are damaged; how many stood there. */
+static bool drop_damaged(struct check *c, const char *dir, struct manifest *next, const enum rdb_state *state,
                          uint64_t *dropped)
 {
     *dropped = 0;
-    for (size_t i = ours->kept_count; i > 0; i--) {
-        const struct base *b = &ours->kept[i - 1];
-        if (sound[i - 1]) continue;
+    for (size_t i = next->kept_count; i > 0; i--) {
+        const struct base *b = &next->kept[i - 1];
+        if (state[i - 1] != RDB_DAMAGED) continue;
         if (!mend_set_aside(c, dir, b->name, b->position.offset)) return false;
-        manifest_drop_kept(ours, i - 1);
+        manifest_drop_kept(next, i - 1);
         ++*dropped;
     }
     return true;
 }
 
-bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const bool *sound, bool *usable)
+/* The newest one that is kept becomes the base again. */
+static void go_back(struct manifest *next)
 {
-    const bool newest = sound[ours->kept_count];
-    const bool from_log = ours->segment_count && ours->segments[0].start == 0;
-    bool any = newest;
+    const size_t last = next->kept_count - 1;
+    struct manifest copy = {0};
+    manifest_copy(&copy, next);
+    const struct base *b = &copy.kept[last];
+    manifest_set_base(next, b->name, b->seq, &b->position);
+    manifest_drop_kept(next, last);
+    manifest_free(&copy);
+}
+
+static bool replace_bases(struct check *c, const char *dir, struct manifest *ours, const enum rdb_state *state)
+{
+    const bool newest = state[ours->kept_count] == RDB_SOUND;
+    struct manifest next = {0};
     uint64_t dropped;
-    struct errmsg m;
-    for (size_t i = 0; i < ours->kept_count; i++) any |= sound[i];
-    if (!any && !from_log && c->o->from) return *usable = false;
-    if (!any && !from_log) {
-        (void)err_set(&m, ERR_MISSING,
-                      "no older base is whole, and the log is not there from its beginning. --from HOST:PORT gets a "
-                      "base from a node that has this data; a backup can take its place, or starting anew as a "
-                      "replica of such a node (replicaof)");
-        return failed(c, ours->base.name, &m);
+    manifest_copy(&next, ours);
+    if (!newest) manifest_retire_base(&next);
+    bool done = drop_damaged(c, dir, &next, state, &dropped);
+    if (done && !newest && next.kept_count) go_back(&next);
+    done = done && mend_store(c, dir, &next);
+    if (done) {
+        manifest_copy(ours, &next);
+        c->result->fixed += dropped;
     }
-    if (!newest) manifest_retire_base(ours);
-    if (!drop_unsound(c, dir, ours, sound, &dropped)) return false;
-    if (!newest && ours->kept_count) {
-        const size_t last = ours->kept_count - 1;
-        const struct base b = ours->kept[last];
-        manifest_set_base(ours, b.name, b.seq, &b.position);
-        manifest_drop_kept(ours, last);
-    }
-    if (!mend_store(c, dir, ours)) return false;
-    c->result->fixed += dropped;
-    if (!newest)
+    if (done && !newest)
         check_say(c, "fixed    the log begins at %s now", ours->base.name ? ours->base.name : "its first segment");
-    return true;
+    manifest_free(&next);
+    return done;
+}
+
+bool mend_bases(struct check *c, const char *dir, struct manifest *ours, const enum rdb_state *state, bool *usable)
+{
+    const bool from_log = ours->segment_count && ours->segments[0].start == 0;
+    bool any = from_log, unreadable = false;
+    struct errmsg m;
+    for (size_t i = 0; i <= ours->kept_count; i++) {
+        any |= state[i] == RDB_SOUND;
+        unreadable |= state[i] == RDB_UNREADABLE;
+    }
+    if ((!any || unreadable) && c->o->from) return *usable = false;
+    if (unreadable) {
+        (void)err_set(&m, ERR_IO,
+                      "what cannot be read does not give way to something older. --from HOST:PORT gets a base from a "
+                      "node that has this data");
+        return mend_failed(c, ours->base.name, &m);
+    }
+    if (any) return replace_bases(c, dir, ours, state);
+    (void)err_set(&m, ERR_MISSING,
+                  "no older base is whole, and the log is not there from its beginning. --from HOST:PORT gets a "
+                  "base from a node that has this data; a backup can take its place, or starting anew as a "
+                  "replica of such a node (replicaof)");
+    return mend_failed(c, ours->base.name, &m);
 }

@@ -428,7 +428,10 @@ bool mend_rebuild(struct check *c, const char *dir, struct span old, struct mani
     read_hints(&r, old);
     const enum err e = gather(&r, ours);
     bool done = !e;
-    if (e) check_say(c, "failed   %s/" LOG_MANIFEST " cannot be written anew: %s", dir, m.text);
+    if (e) {
+        c->stopped = true;
+        check_say(c, "failed   %s/" LOG_MANIFEST " cannot be written anew: %s", dir, m.text);
+    }
     if (done) identify(&r, ours);
     if (done && old.n) done = mend_keep_copy(c, dir, LOG_MANIFEST);
     if (done) done = set_others_aside(&r, ours) && mend_store(c, dir, ours);
