@@ -18,6 +18,7 @@ build_packages=(
     libisal-dev                                  # CRC-32C of the log, CRC-64 of RDB files
     libmd-dev                                    # SHA-1 of DEBUG DIGEST
     liblzf-dev                                   # compressed strings in RDB files
+    libssl-dev                                   # TLS for clients
     redis-tools                                  # redis-cli: the client of the quickstart
 )
 test_packages=(
@@ -26,6 +27,7 @@ test_packages=(
     libcriterion-dev                             # unit tests
     libhiredis-dev python3 python3-redis         # stock clients of the e2e tests
     binutils                                     # nm, for tests/tidy
+    openssl                                      # certificates for the tests of TLS
     procps                                       # ps and free, for tests/bench
 )
 

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "server/transaction.h"
 #include "server/wait.h"
 #include "server/watches.h"
@@ -70,6 +71,7 @@ static void on_closed(uv_handle_t *h)
     buf_free(&c->in);
     buf_free(&c->out);
     buf_free(&c->sending);
+    tls_free(c->tls);
     transaction_free(c->transaction);
     mem_free(c->name);
     mem_free(c->lib_name);
@@ -82,6 +84,7 @@ void client_close(struct client *c)
     if (c->flags & CLIENT_CLOSING) return;
     client_stop_reading(c);
     client_unmark_dirty(c);
+    if (c->tls) client_say_end(c);
     unlink_client(c);
     clients_forget(c);
     journal_forget_client(c);
@@ -95,7 +98,7 @@ void client_close(struct client *c)
 static void turn_away(struct client *c, const char *why)
 {
     uv_buf_t text = uv_buf_init((char *)(uintptr_t)why, (unsigned)strlen(why));
-    (void)uv_try_write((uv_stream_t *)&c->tcp, &text, 1);
+    if (!c->tls) (void)uv_try_write((uv_stream_t *)&c->tcp, &text, 1);
     c->server->stats.rejected_connections++;
     client_close(c);
 }
@@ -121,7 +124,7 @@ void client_reset(struct client *c)
 
 void client_refuse_stranger(struct client *c) { turn_away(c, protected_mode_text); }
 
-void client_accept(struct server *s, uv_stream_t *listener)
+void client_accept(struct server *s, uv_stream_t *listener, struct tls_context *tls)
 {
     struct client *c = MEM_NEW(struct client);
     c->server = s;
@@ -136,6 +139,10 @@ void client_accept(struct server *s, uv_stream_t *listener)
         client_close(c);
         return;
     }
+    if (tls && !(c->tls = tls_new(tls))) {
+        client_close(c);
+        return;
+    }
     s->stats.connections++;
     c->created_ms = c->active_ms = clock_now(&s->clock);
     learn_addresses(c);
@@ -145,7 +152,7 @@ void client_accept(struct server *s, uv_stream_t *listener)
         return;
     }
     if (config_number(s->config, SET_PROTECTED_MODE) && !s->clients.password_set && !(c->flags & CLIENT_LOCAL)) {
-        if (!config_text(s->config, SET_CLUSTER_SECRET_FILE)[0]) {
+        if (c->tls || !config_text(s->config, SET_CLUSTER_SECRET_FILE)[0]) { /* nodes come by the plain port */
             client_refuse_stranger(c);
             return;
         }

@@ -18,6 +18,8 @@
 #include "server/held.h"
 
 struct server;
+struct tls;
+struct tls_context;
 struct transaction;
 struct watch_entry;
 
@@ -68,6 +70,7 @@ struct client {
     int64_t soft_since_ms;    /* above the soft output limit since, or 0 */
 
     uv_tcp_t tcp;
+    struct tls *tls;                     /* NULL: it speaks plainly */
     char addr[64], laddr[64];            /* "127.0.0.1:4711" */
     char *name, *lib_name, *lib_version; /* NULL: none */
     int64_t created_ms, active_ms;
@@ -83,8 +86,8 @@ static inline struct client *client_of(const struct call *c)
     return (struct client *)(void *)((char *)c->session - offsetof(struct client, session));
 }
 
-/* Accept a connection. */
-void client_accept(struct server *s, uv_stream_t *listener);
+/* Accept a connection; @tls: which is to speak TLS, or NULL. */
+void client_accept(struct server *s, uv_stream_t *listener, struct tls_context *tls);
 
 void client_close(struct client *c);
 void client_stop_reading(struct client *c);
@@ -124,6 +127,7 @@ void client_reset(struct client *c);
 void client_start_reading(struct client *c);
 void client_refuse_stranger(struct client *c); /* in protected mode */
 void client_unmark_dirty(struct client *c);
+void client_say_end(struct client *c); /* to a peer by TLS, as far as the socket takes it at once */
 
 /* One line of CLIENT LIST. */
 void client_describe(const struct client *c, struct buf *to);

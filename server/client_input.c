@@ -3,6 +3,7 @@
 #include "server/dispatch.h"
 #include "server/nodes.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 enum {
     SMALL_TAIL = 8 * 1024,       /* a beginning this short travels in the shared buffer with what follows it */
@@ -28,27 +29,30 @@ void client_stop_reading(struct client *c)
     c->flags &= ~(unsigned)CLIENT_READING;
 }
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+/* Where what comes next goes: behind what there is of a request. */
+static uv_buf_t room_for_more(struct client *c)
 {
-    struct client *c = h->data;
     char *shared = c->server->clients.read_buffer;
-    (void)suggested;
-    /* libuv would read on while there is more: but a round takes one read of each, so that nobody waits long for others, and
-     * what is logged goes its way before more is. */
-    if (c->flags & CLIENT_RESUMED || !clients_may_hear(c)) {
-        *buf = uv_buf_init(NULL, 0);
-        return;
-    }
     if (c->in.len <= SMALL_TAIL) {
         if (c->in.len) memcpy(shared, c->in.p, c->in.len);
-        *buf = uv_buf_init(shared + c->in.len, (unsigned)(CLIENTS_READ_BYTES - c->in.len));
-        return;
+        return uv_buf_init(shared + c->in.len, (unsigned)(CLIENTS_READ_BYTES - c->in.len));
     }
     /* A large request gathers in memory of its own, which grows as the bytes come and not because they were promised. */
     size_t room = c->want > c->in.len + 1 ? c->want - c->in.len : CLIENTS_READ_BYTES;
     const size_t most = c->in.len > CLIENTS_READ_BYTES ? c->in.len : CLIENTS_READ_BYTES;
     if (room > most) room = most;
-    *buf = uv_buf_init(buf_room(&c->in, room), (unsigned)room);
+    return uv_buf_init(buf_room(&c->in, room), (unsigned)room);
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct client *c = h->data;
+    (void)suggested;
+    /* libuv would read on while there is more: but a round takes one read of each, so that nobody waits long for others, and
+     * what is logged goes its way before more is. */
+    if (c->flags & CLIENT_RESUMED || !clients_may_hear(c)) *buf = uv_buf_init(NULL, 0);
+    else if (c->tls) *buf = uv_buf_init(c->server->clients.sealed_buffer, CLIENTS_READ_BYTES);
+    else *buf = room_for_more(c);
 }
 
 static void protocol_error(struct client *c)
@@ -154,7 +158,7 @@ static void on_end(struct client *c)
 static bool greet(struct client *c, struct span in)
 {
     c->flags |= CLIENT_SPOKE;
-    if ((unsigned char)in.p[0] == NODE_FIRST_BYTE) {
+    if ((unsigned char)in.p[0] == NODE_FIRST_BYTE && !c->tls) { /* links have a seal of their own */
         client_stop_reading(c);
         nodes_adopt(c, in);
         return false;
@@ -164,26 +168,13 @@ static bool greet(struct client *c, struct span in)
     return false;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+/* @n bytes came, into room_for_more(), which began at @at. */
+static void take_plain(struct client *c, const char *at, size_t n)
 {
-    struct client *c = stream->data;
     struct server *s = c->server;
-    if (n == 0 || n == UV_ENOBUFS) return;
-    if (n == UV_EOF) {
-        on_end(c);
-        return;
-    }
-    if (n < 0) {
-        client_close(c);
-        return;
-    }
     const bool own = c->in.len > SMALL_TAIL;
-    s->stats.bytes_in += (size_t)n;
-    turn_begin_commands(&s->stats.turn);
-    c->bytes_in += (size_t)n;
-    c->active_ms = clock_now(&s->clock);
-    if (own) c->in.len += (size_t)n;
-    const struct span in = own ? buf_span(&c->in) : span_of(buf->base - c->in.len, c->in.len + (size_t)n);
+    if (own) c->in.len += n;
+    const struct span in = own ? buf_span(&c->in) : span_of(at - c->in.len, c->in.len + n);
     if (!(c->flags & CLIENT_SPOKE) && !greet(c, in)) return;
     if (in.n > s->clients.query_max) {
         logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: it sent more ahead than %zu bytes", c->addr,
@@ -199,6 +190,47 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     const size_t done = consume(c, in);
     if (done) clients_heard(c);
     if (!(c->flags & CLIENT_CLOSING)) keep_rest(c, in, done, own);
+}
+
+/* All that was fed is read, so that none of it waits for bytes that may never come. */
+static void take_sealed(struct client *c, struct span sealed)
+{
+    enum tls_status status = TLS_DATA;
+    tls_feed(c->tls, sealed);
+    while (status == TLS_DATA) {
+        const uv_buf_t room = room_for_more(c);
+        size_t n;
+        status = tls_read(c->tls, room.base, room.len, &n);
+        if (status == TLS_DATA) take_plain(c, room.base, n);
+        if (c->flags & CLIENT_CLOSING) return;
+    }
+    if (tls_has_sealed(c->tls)) client_mark_dirty(c);
+    if (status == TLS_END) on_end(c);
+    if (status != TLS_BAD) return;
+    logger_line(c->server->logger, LOGGER_VERBOSE, "Closing the connection from %s: TLS failed: %s", c->addr,
+                tls_error(c->tls));
+    client_close(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct client *c = stream->data;
+    struct server *s = c->server;
+    if (n == 0 || n == UV_ENOBUFS) return;
+    if (n == UV_EOF) {
+        on_end(c);
+        return;
+    }
+    if (n < 0) {
+        client_close(c);
+        return;
+    }
+    s->stats.bytes_in += (size_t)n;
+    turn_begin_commands(&s->stats.turn);
+    c->bytes_in += (size_t)n;
+    c->active_ms = clock_now(&s->clock);
+    if (c->tls) take_sealed(c, span_of(buf->base, (size_t)n));
+    else take_plain(c, buf->base, (size_t)n);
 }
 
 void client_resume(struct client *c)

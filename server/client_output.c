@@ -2,6 +2,7 @@
 
 #include "server/client.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 enum { KEPT_OUT = 16 * 1024 }; /* memory for replies that a client keeps between turns */
 
@@ -48,6 +49,21 @@ static void on_written(uv_write_t *write, int status)
     else client_mark_dirty(c);
 }
 
+/* Hand `sending` to libuv, but for the first @from bytes. */
+static void write_sending(struct client *c, size_t from)
+{
+    assert(!(c->flags & CLIENT_WRITING));
+    uv_buf_t bytes = uv_buf_init(c->sending.p + from, (unsigned)(c->sending.len - from));
+    c->write.data = c;
+    c->flags |= CLIENT_WRITING;
+    c->server->stats.bytes_out += bytes.len;
+    c->bytes_out += bytes.len;
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0) {
+        c->flags &= ~(unsigned)CLIENT_WRITING;
+        client_close(c);
+    }
+}
+
 /* Hand bytes [@from, @to) of `out` to libuv; what stands behind them stays in `out`. */
 static void write_rest(struct client *c, size_t from, size_t to)
 {
@@ -60,15 +76,56 @@ static void write_rest(struct client *c, size_t from, size_t to)
     c->sending.len = to;
     c->out = rest;
     c->left += to - from;
-    uv_buf_t bytes = uv_buf_init(c->sending.p + from, (unsigned)(to - from));
-    c->write.data = c;
-    c->flags |= CLIENT_WRITING;
-    c->server->stats.bytes_out += to - from;
-    c->bytes_out += to - from;
-    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0) {
-        c->flags &= ~(unsigned)CLIENT_WRITING;
+    write_sending(c, from);
+}
+
+/* ---- By TLS ---- */
+
+/* Offer the socket what was sealed; what it does not take is left to libuv. */
+static void send_sealed(struct client *c)
+{
+    tls_take(c->tls, &c->sending);
+    if (!c->sending.len) return;
+    uv_buf_t bytes = uv_buf_init(c->sending.p, (unsigned)c->sending.len);
+    int taken = uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
+    if (taken == UV_EAGAIN) taken = 0;
+    if (taken < 0) {
         client_close(c);
+        return;
     }
+    c->server->stats.bytes_out += (size_t)taken;
+    c->bytes_out += (size_t)taken;
+    if ((size_t)taken == c->sending.len) buf_reset(&c->sending, 0);
+    else write_sending(c, (size_t)taken);
+}
+
+/* As offer(), in pieces: what is sealed is a copy, and of a slow reader there shall not be two of everything. */
+static void offer_sealed(struct client *c, size_t n)
+{
+    enum { PIECE = 64 * 1024 };
+    size_t done = 0;
+    while (done < n && !(c->flags & (CLIENT_WRITING | CLIENT_CLOSING))) {
+        const size_t piece = n - done < PIECE ? n - done : PIECE;
+        if (!tls_write(c->tls, span_of(c->out.p + done, piece))) {
+            client_close(c);
+            return;
+        }
+        done += piece;
+        send_sealed(c);
+    }
+    c->left += done;
+    if (done == c->out.len) buf_reset(&c->out, KEPT_OUT);
+    else buf_drop(&c->out, done);
+}
+
+void client_say_end(struct client *c)
+{
+    if (c->flags & CLIENT_WRITING) return; /* it cannot overtake */
+    tls_end(c->tls);
+    tls_take(c->tls, &c->sending);
+    if (!c->sending.len) return;
+    uv_buf_t bytes = uv_buf_init(c->sending.p, (unsigned)c->sending.len);
+    (void)uv_try_write((uv_stream_t *)&c->tcp, &bytes, 1);
 }
 
 void client_hold_reply(struct client *c, size_t mark, uint64_t position)
@@ -190,9 +247,11 @@ static void offer(struct client *c, size_t n)
 void client_flush(struct client *c)
 {
     client_unmark_dirty(c);
-    if (!(c->flags & CLIENT_WRITING) && c->out.len) {
+    if (c->tls && !(c->flags & CLIENT_WRITING)) send_sealed(c); /* the handshake's */
+    if (!(c->flags & (CLIENT_WRITING | CLIENT_CLOSING)) && c->out.len) {
         const size_t n = sendable(c);
-        if (n) offer(c, n);
+        if (n && !c->tls) offer(c, n);
+        else if (n && tls_is_open(c->tls)) offer_sealed(c, n);
     }
     if (!(c->flags & CLIENT_CLOSING)) after_flush(c);
 }

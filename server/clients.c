@@ -6,6 +6,7 @@
 #include "replication/uv_conn.h"
 #include "server/client.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 enum {
     PENDING_MAX = 256 << 20, /* a pipeline sent before its replies are read must not come to a stand below this */
@@ -71,6 +72,7 @@ void clients_init(struct server *s)
 {
     s->clients.round = 1;
     s->clients.read_buffer = mem_alloc(CLIENTS_READ_BYTES);
+    s->clients.sealed_buffer = mem_alloc(CLIENTS_READ_BYTES);
     (void)uv_idle_init(&s->loop, &s->clients.idle);
     s->clients.idle.data = s;
     clients_configure(s);
@@ -79,6 +81,7 @@ void clients_init(struct server *s)
 void clients_free(struct server *s)
 {
     mem_free(s->clients.read_buffer);
+    mem_free(s->clients.sealed_buffer);
     mem_free(s->clients.argv.at);
     buf_free(&s->clients.pushed);
 }
@@ -135,8 +138,9 @@ void clients_tend(struct server *s)
             client_close(c);
             continue;
         }
-        /* A node that is welcome says so at once; who only holds the place has no time to lose. */
-        if (c->flags & CLIENT_UNWELCOME && now - c->created_ms > CONN_GREETING_MS) {
+        /* A node that is welcome says so at once, and a client by TLS begins; who only holds the place has no time to lose. */
+        const bool silent = c->flags & CLIENT_UNWELCOME || (c->tls && !tls_is_open(c->tls));
+        if (silent && now - c->created_ms > CONN_GREETING_MS) {
             logger_line(s->logger, LOGGER_VERBOSE, "Closing %s, which said nothing", c->addr);
             client_close(c);
             continue;

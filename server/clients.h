@@ -30,6 +30,7 @@ struct clients {
     struct buf pushed;        /* messages for it that came meanwhile */
     uint64_t pushed_position; /* that the last of them depends on */
     char *read_buffer;        /* CLIENTS_READ_BYTES */
+    char *sealed_buffer;      /* the same for what comes by TLS */
     struct resp_argv argv;    /* of the request at hand, while the one behind it is parsed already */
     uint8_t password_hash[32];
     bool password_set;

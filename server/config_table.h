@@ -10,7 +10,7 @@
 // clang-format off
 #define SETTINGS(X) \
     /* Network */ \
-    X(PORT, "port", NULL, NUMBER, "6379", 1, 65535, SETTING_FIXED, NULL, NULL, "Port that clients and nodes connect to.") \
+    X(PORT, "port", NULL, NUMBER, "6379", 0, 65535, SETTING_FIXED, NULL, NULL, "Port that clients and nodes connect to; 0: none.") \
     X(BIND, "bind", NULL, TEXT, "127.0.0.1 -::1", 0, 0, SETTING_FIXED, NULL, setting_rule_bind, "Addresses to listen on; one that begins with '-' may be missing.") \
     X(TCP_BACKLOG, "tcp-backlog", NULL, NUMBER, "511", 1, INT32_MAX, SETTING_FIXED, NULL, NULL, "Connections that wait to be accepted.") \
     X(PROTECTED_MODE, "protected-mode", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Without a password, serve clients on this machine only.") \
@@ -20,6 +20,24 @@
     X(QUERY_BUFFER_LIMIT, "client-query-buffer-limit", NULL, BYTES, "1gb", 1 * MB, INT64_MAX, 0, NULL, NULL, "Most bytes that a client may send ahead.") \
     X(OUTPUT_LIMITS, "client-output-buffer-limit", NULL, TEXT, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_output_limits, "Replies that may wait for a slow client: class, hard limit, soft limit, seconds above the soft one.") \
     X(MAX_BULK, "proto-max-bulk-len", NULL, BYTES, "512mb", 1 * MB, INT64_MAX / 4, 0, NULL, NULL, "Longest string.") \
+    /* TLS for clients */ \
+    X(TLS_PORT, "tls-port", NULL, NUMBER, "0", 0, 65535, SETTING_FIXED, NULL, NULL, "Port that clients connect to by TLS; 0: none.") \
+    X(TLS_CERT_FILE, "tls-cert-file", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "The server's certificate and those between it and the authority, PEM.") \
+    X(TLS_KEY_FILE, "tls-key-file", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "The key of the certificate, PEM.") \
+    X(TLS_KEY_FILE_PASS, "tls-key-file-pass", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "The passphrase of the key.") \
+    X(TLS_CA_CERT_FILE, "tls-ca-cert-file", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "Certificates of the authorities that clients' certificates must come from, PEM.") \
+    X(TLS_CA_CERT_DIR, "tls-ca-cert-dir", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "A directory of such certificates, named by hash.") \
+    X(TLS_AUTH_CLIENTS, "tls-auth-clients", NULL, CHOICE, "yes", 0, 0, 0, "no|yes|optional", NULL, "Must clients by TLS show a certificate?") \
+    X(TLS_PROTOCOLS, "tls-protocols", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "Versions of TLS that are spoken; empty: TLSv1.2 TLSv1.3.") \
+    X(TLS_CIPHERS, "tls-ciphers", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "Ciphers up to TLS 1.2, as OpenSSL lists them.") \
+    X(TLS_CIPHERSUITES, "tls-ciphersuites", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "Cipher suites of TLS 1.3, as OpenSSL lists them.") \
+    X(TLS_PREFER_SERVER_CIPHERS, "tls-prefer-server-ciphers", NULL, SWITCH, "no", 0, 1, 0, NULL, NULL, "Choose by the server's order of ciphers.") \
+    X(TLS_SESSION_CACHING, "tls-session-caching", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Let clients resume sessions.") \
+    X(TLS_SESSION_CACHE_SIZE, "tls-session-cache-size", NULL, NUMBER, "20480", 0, INT32_MAX, 0, NULL, NULL, "Sessions that are kept.") \
+    X(TLS_SESSION_CACHE_TIMEOUT, "tls-session-cache-timeout", NULL, NUMBER, "300", 0, INT32_MAX, 0, NULL, NULL, "Seconds that a session may be resumed for.") \
+    X(TLS_DH_PARAMS_FILE, "tls-dh-params-file", NULL, TEXT, "", 0, 0, 0, NULL, NULL, "Parameters of Diffie-Hellman up to TLS 1.2, PEM; empty: chosen by the key.") \
+    X(TLS_REPLICATION, "tls-replication", NULL, SWITCH, "no", 0, 0, 0, NULL, NULL, "Links between nodes are sealed by their own secret (cluster-secret-file); always no.") \
+    X(TLS_CLUSTER, "tls-cluster", NULL, SWITCH, "no", 0, 0, 0, NULL, NULL, "Always no, as tls-replication.") \
     /* Who may come in */ \
     X(REQUIREPASS, "requirepass", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password that clients must give.") \
     X(MASTERAUTH, "masterauth", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password of the primary that is followed.") \

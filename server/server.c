@@ -220,6 +220,7 @@ static void stop(struct server *s, bool served)
     wait_free(s);
     watches_free(&s->watches);
     clients_free(s);
+    listeners_free(s);
     engine_free(s->engine);
     stats_free(&s->stats);
     command_set_free(s->commands);

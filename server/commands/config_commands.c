@@ -70,6 +70,18 @@ static bool find_settings(struct call *c, enum setting *ids)
     return true;
 }
 
+/* Settings of TLS are taken over together, or not at all. */
+static enum err apply_tls(struct server *s, const enum setting *ids, size_t n, size_t *at, struct errmsg *m)
+{
+    for (*at = 0; *at < n; ++*at) {
+        if (ids[*at] < SET_TLS_CERT_FILE || ids[*at] > SET_TLS_DH_PARAMS_FILE) continue;
+        const enum err e = listeners_configure_tls(s, m);
+        if (e) logger_line(s->logger, LOGGER_WARNING, "TLS stays as it was: %s", m->text);
+        return e;
+    }
+    return ERR_OK;
+}
+
 void config_command_set(struct call *c)
 {
     struct server *s = client_of(c)->server;
@@ -89,8 +101,10 @@ void config_command_set(struct call *c)
         e = config_set(s->config, ids[done], c->argv[2 + done * 2 + 1], &m);
         if (!e) done++;
     }
+    size_t at = done;
+    if (!e) e = apply_tls(s, ids, n, &at, &m);
     if (e) {
-        fail_set(c, c->argv[2 + done * 2], m.text);
+        fail_set(c, c->argv[2 + at * 2], m.text);
         for (size_t i = 0; i < done; i++) {
             e = config_set(s->config, ids[i], buf_span(&old[i]), NULL);
             assert(e == ERR_OK);
