@@ -217,7 +217,8 @@ static void tell_stream(struct recipe *r, const struct stream *s)
     add(r, SPAN("ENTRIESADDED"));
     add_number(r, (int64_t)marks->added);
     add(r, SPAN("MAXDELETEDID"));
-    add_id(r, marks->max_deleted);
+    /* A damaged snapshot may say that more was deleted than was ever added, which no command can. */
+    add_id(r, stream_id_cmp(marks->max_deleted, marks->last) > 0 ? marks->last : marks->max_deleted);
     end(r);
     for (size_t k = 0; k < groups->count; k++) tell_group(r, groups->list[k]);
 }

@@ -143,7 +143,7 @@ enum err dump_path(const char *path, const struct dump_options *options, struct 
     struct dump d = {.o = options, .io = options->io ? options->io : &io_posix};
     struct stat st;
     enum err e = ERR_OK;
-    if (stat(path, &st)) return err_errno(m, "%s", path);
+    if (d.io->stat(d.io->context, path, &st)) return err_errno(m, "%s", path);
     if (!S_ISDIR(st.st_mode)) {
         e = dump_file(&d, path, UINT64_MAX, m);
     } else {

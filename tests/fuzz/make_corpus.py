@@ -141,11 +141,26 @@ def directories():
             put("load", "dump", b"d" + read(server.dir, "dump.rdb"))
 
 
+def dumps():
+    """Inputs of fuzz_dump: those of fuzz_rdb as they are, and the files of commands of fuzz_load under the bit that says so."""
+    for name in os.listdir(os.path.join(HERE, "corpus", "rdb")):
+        data = read(HERE, "corpus", "rdb", name)
+        with open(os.path.join(HERE, "corpus", "dump", name), "wb") as f:
+            f.write(bytes([data[0] & 0xF0]) + data[1:])
+    for name in ("redis_base_and_commands_no", "redis_base_and_commands_yes", "redis_segment"):
+        with open(os.path.join(HERE, "corpus", "dump", name), "wb") as f:
+            f.write(b"\2" + read(HERE, "corpus", "load", name)[1:])
+    with open(os.path.join(HERE, "corpus", "dump", "hand_batches"), "wb") as f:
+        f.write(b"\2#B 0 1 18bcfe56800 1b 00000000\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
+                b"#TS:1700000000\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n#another\r\n*1\r\n$4\r\nPING\r\n")
+
+
 def test_make():
     """The corpora are written."""
     by_hand()
     snapshots(relevo.start(relevo.REDIS, appendonly="no"))
     directories()
+    dumps()
 
 
 if __name__ == "__main__":
