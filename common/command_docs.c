@@ -57,32 +57,38 @@ static uint32_t categories_of(const struct command_entry *e)
     return bits | (e->flags & CMD_FAST ? ACL_FAST : ACL_SLOW);
 }
 
+static const struct word_bit category_table[] = {
+    {ACL_KEYSPACE, "@keyspace"},
+    {ACL_READ, "@read"},
+    {ACL_WRITE, "@write"},
+    {ACL_SET, "@set"},
+    {ACL_SORTEDSET, "@sortedset"},
+    {ACL_LIST, "@list"},
+    {ACL_HASH, "@hash"},
+    {ACL_STRING, "@string"},
+    {ACL_BITMAP, "@bitmap"},
+    {ACL_HYPERLOGLOG, "@hyperloglog"},
+    {ACL_GEO, "@geo"},
+    {ACL_STREAM, "@stream"},
+    {ACL_PUBSUB, "@pubsub"},
+    {ACL_ADMIN, "@admin"},
+    {ACL_FAST, "@fast"},
+    {ACL_SLOW, "@slow"},
+    {ACL_BLOCKING, "@blocking"},
+    {ACL_DANGEROUS, "@dangerous"},
+    {ACL_CONNECTION, "@connection"},
+    {ACL_TRANSACTION, "@transaction"},
+    {ACL_SCRIPTING, "@scripting"},
+};
+
 struct words command_category_words(const struct command_entry *e)
 {
-    static const struct word_bit table[] = {
-        {ACL_KEYSPACE, "@keyspace"},
-        {ACL_READ, "@read"},
-        {ACL_WRITE, "@write"},
-        {ACL_SET, "@set"},
-        {ACL_SORTEDSET, "@sortedset"},
-        {ACL_LIST, "@list"},
-        {ACL_HASH, "@hash"},
-        {ACL_STRING, "@string"},
-        {ACL_BITMAP, "@bitmap"},
-        {ACL_HYPERLOGLOG, "@hyperloglog"},
-        {ACL_GEO, "@geo"},
-        {ACL_STREAM, "@stream"},
-        {ACL_PUBSUB, "@pubsub"},
-        {ACL_ADMIN, "@admin"},
-        {ACL_FAST, "@fast"},
-        {ACL_SLOW, "@slow"},
-        {ACL_BLOCKING, "@blocking"},
-        {ACL_DANGEROUS, "@dangerous"},
-        {ACL_CONNECTION, "@connection"},
-        {ACL_TRANSACTION, "@transaction"},
-        {ACL_SCRIPTING, "@scripting"},
-    };
-    return words_of(categories_of(e), table, sizeof table / sizeof *table);
+    return words_of(categories_of(e), category_table, sizeof category_table / sizeof *category_table);
+}
+
+struct words command_categories(void)
+{
+    return words_of(UINT32_MAX, category_table, sizeof category_table / sizeof *category_table);
 }
 
 struct words key_flag_words(uint16_t flags)

@@ -14,6 +14,7 @@ struct words {
 
 struct words command_flag_words(const struct command_entry *e);     /* "write", "denyoom" ... */
 struct words command_category_words(const struct command_entry *e); /* "@write", "@slow" ... */
+struct words command_categories(void);                              /* all there are; the same pointers */
 struct words key_flag_words(uint16_t flags);                        /* "RW", "access" ... */
 
 /* "string", "sorted-set", "connection" ...: the chapter of the manual. */

@@ -167,15 +167,31 @@ bool command_arity_fits(const struct command_entry *e, size_t argc)
     return e->arity < 0 ? argc >= (size_t)-e->arity : argc == (size_t)e->arity;
 }
 
-/* Index of the first argument that the spec's search leads to; 0 if there is none. A word without a place to begin at is
- * looked for everywhere, and the last one counts. */
+/* How many arguments an option of SORT or GEORADIUS takes: none of them is an option itself, whatever it says. */
+static size_t option_arguments(struct span word)
+{
+    if (span_is(word, "LIMIT")) return 2;
+    static const char *const with_one[] = {"BY", "GET", "STORE", "STOREDIST", "COUNT"};
+    for (size_t i = 0; i < sizeof with_one / sizeof *with_one; i++)
+        if (span_is(word, with_one[i])) return 1;
+    return 0;
+}
+
+/* The argument of the option that the spec names; where it is given more than once, the last one counts. */
+static size_t spec_option(const struct key_spec *k, const struct span *argv, size_t argc)
+{
+    size_t found = 0;
+    for (size_t i = k->begin ? (size_t)k->begin : 2; i + 1 < argc; i += 1 + option_arguments(argv[i]))
+        if (span_is(argv[i], k->keyword)) found = i + 1;
+    return found;
+}
+
+/* Index of the first argument that the spec's search leads to; 0 if there is none. */
 static size_t spec_first(const struct key_spec *k, const struct span *argv, size_t argc)
 {
     if (!k->keyword) return (size_t)k->begin;
-    if (k->begin == 0) {
-        for (size_t i = argc - 1; i-- > 2;)
-            if (span_is(argv[i], k->keyword)) return i + 1;
-    } else if (k->begin > 0) {
+    if (k->last == 0 && !k->counted) return spec_option(k, argv, argc);
+    if (k->begin > 0) {
         for (size_t i = (size_t)k->begin; i + 1 < argc; i++)
             if (span_is(argv[i], k->keyword)) return i + 1;
     } else {
