@@ -224,7 +224,7 @@ static inline struct htable_slot *find_in(const struct htable *t, struct htable_
     for (; b; b = linked(b)) {
         for (unsigned i = 0; i < SLOTS; i++) {
             const uint64_t word = b->slots[i].word;
-            if (!tag_fits(word, hash) || word == 0 || word & 1) continue;
+            if (!tag_fits(word, hash) || word == 0 || word & LINKED) continue;
             if (span_eq(t->kind->key(item_of(word)), key)) return &b->slots[i];
         }
     }
@@ -293,7 +293,7 @@ void *htable_slot_item(const struct htable_slot *s) { return item_of(s->word); }
 void htable_slot_set(struct htable_slot *s, void *item)
 {
     const uint64_t address = (uint64_t)(uintptr_t)item;
-    assert(item && (address & ~POINTER_MASK) == 0 && (address & 1) == 0);
+    assert(item && (address & ~POINTER_MASK) == 0 && (address & LINKED) == 0);
     s->word = (s->word & ~POINTER_MASK) | address;
 }
 

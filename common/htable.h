@@ -1,14 +1,14 @@
 /* The hash table under the keyspace, sets, hashes and sorted sets: cache-line buckets in the order of the hash.
  *
- *     hash (64 bit) = | position: 48 bits | tag: 15 bits | unused: 1 |
+ *     hash (64 bit) = | position: 48 bits | tag: 14 bits | unused: 2 |
  *
  *     bucket of position h in a table of n buckets = floor(h * n / 2^48)
  *
- *     bucket (64 bytes) = 8 slots of | tag 15 | mark 1 | pointer 48 |
+ *     bucket (64 bytes) = 8 slots of | tag 14 | seen 1 | mark 1 | pointer 48 |
  *
- * A slot holds a pointer to an item of the user, 15 bits of the item's hash, so that a look-up hardly ever follows a
- * wrong pointer, and one mark bit that belongs to the user (the keyspace marks keys that expire). A full bucket's
- * last slot leads to a chained one.
+ * A slot holds a pointer to an item of the user, 14 bits of the item's hash, so that a look-up hardly ever follows a
+ * wrong pointer, one mark bit that belongs to the user (the keyspace marks keys that expire), and one of a walk that goes on
+ * while the table changes. A full bucket's last slot leads to a chained one.
  *
  * Because the bucket number grows with the hash whatever n is, everything that walks the table walks it in hash
  * order: a resize moves items from bucket 0 upward, so one boundary in hash space says which of the two tables holds
@@ -93,11 +93,33 @@ bool htable_resize_step(struct htable *t, unsigned steps);
 typedef void htable_visit(void *context, void *item, bool marked);
 uint64_t htable_scan(const struct htable *t, uint64_t from, bool marked_only, htable_visit *visit, void *context);
 
-/* Visit every item with a position in [@from, @to), however many buckets that are. */
-void htable_scan_range(const struct htable *t, uint64_t from, uint64_t to, htable_visit *visit, void *context);
+/* One of @of equal parts of all hashes, as buckets are. While a table has @of buckets, parts and buckets are the same, and
+ * nothing is hashed to tell what belongs to which. */
+struct htable_part {
+    uint64_t number, of;
+};
 
-/* A range that begins at @from will be scanned soon: have the memory of its first items. */
-void htable_prefetch_range(const struct htable *t, uint64_t from);
+static inline uint64_t htable_part_of(uint64_t hash, uint64_t of)
+{
+    return (uint64_t)((unsigned __int128)htable_position(hash) * of >> HTABLE_POSITION_BITS);
+}
+
+/* A slot has room for the mark of one walk too: "seen". It stays with its item wherever that is moved to, and an item that
+ * is inserted is seen. What it says of others is arbitrary until it is taken from a part. It is no part of what a table holds. */
+void htable_unsee(const struct htable *t, struct htable_part part);
+
+/* Items of a part: all; or those that were not seen; or of these the one whose hash is said, and hardly ever another, which
+ * are seen from then on. */
+enum htable_which { HTABLE_ALL, HTABLE_UNSEEN, HTABLE_ONE };
+struct htable_choice {
+    struct htable_part part;
+    enum htable_which which;
+    uint64_t hash; /* in the part */
+};
+void htable_visit_chosen(const struct htable *t, const struct htable_choice *c, htable_visit *visit, void *context);
+
+/* A part will be visited soon: have the memory of its items. */
+void htable_prefetch_part(const struct htable *t, struct htable_part part);
 
 /* To be called before an item is changed in place; insertion and removal tell the watch themselves. */
 void htable_before_change(const struct htable *t, uint64_t hash);

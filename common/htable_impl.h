@@ -1,7 +1,7 @@
 /* How the words of htable.h's head comment become code: the layout of a bucket, and where a position lies. Only for
  * htable.c, which changes tables, and htable_walk.c, which reads them.
  *
- *     word of a slot = | tag: bits 63-49 | mark: bit 48 | pointer: bits 47-0 |       0: the slot is empty
+ *     word of a slot = | tag: bits 63-50 | seen: bit 49 | mark: bit 48 | pointer: bits 47-0 |       0: the slot is empty
  *     word of a link =  pointer to a chained bucket, bit 0 set (only ever in a bucket's last slot)
  *
  * Items and chained buckets come from an allocator, so bit 0 of their addresses is free. Allocators with size classes
@@ -29,8 +29,10 @@ enum {
 
 #define POSITIONS    (UINT64_C(1) << HTABLE_POSITION_BITS)
 #define POINTER_MASK (POSITIONS - 1)
+#define LINKED       UINT64_C(1)
 #define MARK         POSITIONS
-#define TAG_SHIFT    49
+#define SEEN         (MARK << 1)
+#define TAG_SHIFT    50
 
 typedef unsigned __int128 wide;
 
@@ -49,8 +51,8 @@ static inline void *item_of(uint64_t word) { return (void *)(uintptr_t)(word & P
 static inline uint64_t word_of(uint64_t hash, const void *item)
 {
     const uint64_t address = (uint64_t)(uintptr_t)item;
-    assert(item && (address & ~POINTER_MASK) == 0 && (address & 1) == 0);
-    return (hash << HTABLE_POSITION_BITS & ~MARK) | address;
+    assert(item && (address & ~POINTER_MASK) == 0 && (address & LINKED) == 0);
+    return (hash << HTABLE_POSITION_BITS & ~MARK) | SEEN | address;
 }
 
 static inline bool tag_fits(uint64_t word, uint64_t hash)
@@ -62,12 +64,12 @@ static inline bool tag_fits(uint64_t word, uint64_t hash)
 static inline struct htable_bucket *linked(const struct htable_bucket *b)
 {
     const uint64_t word = b->slots[LINK].word;
-    return word & 1 ? (struct htable_bucket *)(uintptr_t)(word - 1) : NULL;
+    return word & LINKED ? (struct htable_bucket *)(uintptr_t)(word - LINKED) : NULL;
 }
 
 static inline void link_to(struct htable_bucket *b, const struct htable_bucket *next)
 {
-    b->slots[LINK].word = (uint64_t)(uintptr_t)next | 1;
+    b->slots[LINK].word = (uint64_t)(uintptr_t)next | LINKED;
 }
 
 /* Items in the bucket itself. */

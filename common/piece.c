@@ -49,6 +49,8 @@ void piece_insert(struct piece_writer *w, uint64_t stream)
 void piece_close(struct piece_writer *w)
 {
     if (!w->open) return;
-    le_put(w->out->p + w->head + 8, 8, w->out->len - w->head - PIECE_HEAD_BYTES);
+    const size_t length = w->out->len - w->head - PIECE_HEAD_BYTES;
+    if (length) le_put(w->out->p + w->head + 8, 8, length);
+    else w->out->len = w->head;
     w->open = false;
 }

@@ -43,7 +43,7 @@ struct piece_writer {
 /* The number of a new stream. */
 uint64_t piece_stream(struct piece_writer *w);
 
-/* Where bytes of @stream are to be appended now; until the next call. */
+/* Where bytes of @stream are to be appended now, if any; until the next call. */
 struct buf *piece_to(struct piece_writer *w, uint64_t stream);
 
 /* Append to stream 0 all that @stream holds, which is something. */

@@ -1,12 +1,11 @@
 /* The portrait of one large value: what it held at one moment, made in bounded parts while commands change it.
  *
  * A list or a stream is given node by node (portrait_list.c, portrait_stream.c), and a node that changes ahead of its turn
- * at once. A collection in a hash table is divided into granules, ranges of the hash, about a bucket each. The portrait walks
- * over them; a change in one that it has not given yet gives that granule first, as it was. One bit says so, and from
- * then on anything may happen there. So nothing is given twice, a change costs a bucket's worth of bytes once, and the
- * memory is one bit for each bucket.
+ * at once. A collection in a hash table is divided into granules, ranges of the hash, about a bucket each (granules.h). The
+ * portrait walks over them; an element that changes in one that was not reached yet is given first, as it was, and its slot is
+ * marked. So nothing is given twice, a change costs one element's bytes once, and the memory is one bit for each bucket.
  *
- * The elements' order is the table's, with the granules that were changed early before the others; loaders do not mind.
+ * The elements' order is the table's, with those that were changed early before the others; loaders do not mind.
  *
  * A portrait waits until it is its turn: what changes give meanwhile goes to a stream of its own (piece.h). When it comes to
  * the front, its head, what was given so far and the rest go to stream 0 in one run.

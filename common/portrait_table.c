@@ -15,25 +15,21 @@ struct table_portrait {
     struct granules granules;
 };
 
-static void give(struct table_portrait *t, uint64_t granule)
+static uint64_t give(struct table_portrait *t, const struct htable_choice *c)
 {
     const struct portrait *p = &t->base;
-    const struct granules *g = &t->granules;
     struct buf *out = piece_to(p->pieces, p->stream);
-    const uint64_t n = rdb_put_elements(out, p->type, p->object, t->first_ms, granules_begin(g, granule),
-                                        granules_begin(g, granule + 1));
+    const uint64_t n = rdb_put_elements(out, p->type, p->object, t->first_ms, c);
     assert(n <= t->left);
     t->left -= n;
+    return n;
 }
 
 static void before_change(struct watch *w, uint64_t hash)
 {
     struct table_portrait *t = PORTRAIT_OF(w, struct table_portrait, watch);
-    const uint64_t granule = granules_of(&t->granules, hash);
-    if (granules_given(&t->granules, granule)) return;
-    give(t, granule);
-    t->base.waits = true;
-    granules_mark(&t->granules, granule);
+    struct htable_choice c;
+    if (granules_change(&t->granules, t->table, hash, &c) && give(t, &c)) t->base.waits = true;
 }
 
 static bool step(struct portrait *p, struct portion *portion)
@@ -41,7 +37,8 @@ static bool step(struct portrait *p, struct portion *portion)
     struct table_portrait *t = (struct table_portrait *)p;
     struct granules *g = &t->granules;
     for (; granules_left(g) && portion_left(portion, p->pieces->out); portion->places--) {
-        if (!granules_given(g, g->next)) give(t, g->next);
+        const struct htable_choice c = granules_walk(g, t->table);
+        (void)give(t, &c);
         g->next++;
     }
     assert(granules_left(g) || t->left == 0);

@@ -310,14 +310,14 @@ static void put_one_scored(void *context, struct span member, double score)
     put_double(e->out, score);
 }
 
-uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, int64_t first_ms, uint64_t from,
-                          uint64_t to)
+uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, int64_t first_ms,
+                          const struct htable_choice *c)
 {
     struct elements e = {.out = out, .first_ms = first_ms};
-    if (type == TYPE_SET) set_scan_range(object, from, to, put_one_member, &e);
-    else if (type == TYPE_HASH && first_ms != INT64_MAX) hash_scan_range_timed(object, from, to, put_one_timed, &e);
-    else if (type == TYPE_HASH) hash_scan_range(object, from, to, put_one_pair, &e);
-    else zset_scan_range(object, from, to, put_one_scored, &e);
+    if (type == TYPE_SET) set_visit_chosen(object, c, put_one_member, &e);
+    else if (type == TYPE_HASH && first_ms != INT64_MAX) hash_visit_chosen_timed(object, c, put_one_timed, &e);
+    else if (type == TYPE_HASH) hash_visit_chosen(object, c, put_one_pair, &e);
+    else zset_visit_chosen(object, c, put_one_scored, &e);
     return e.count;
 }
 

@@ -15,9 +15,9 @@ void rdb_put_length(struct buf *out, uint64_t n);
  * it for rdb_put_elements(); INT64_MAX if nothing stands there. */
 int64_t rdb_put_first_time(struct buf *out, const struct entry *e);
 
-/* The elements of a set, hash or sorted set in a table whose hashes lie in [@from, @to) (htable.h); returns how many. */
-uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, int64_t first_ms, uint64_t from,
-                          uint64_t to);
+/* The chosen elements (htable.h) of a set, hash or sorted set in a table; returns how many. */
+uint64_t rdb_put_elements(struct buf *out, enum type type, const void *object, int64_t first_ms,
+                          const struct htable_choice *c);
 
 /* Strings: as they are, or as short as an integer may be written. */
 void rdb_put_raw(struct buf *out, struct span s);

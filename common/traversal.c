@@ -14,7 +14,7 @@ struct part {
     int live;                 /* the engine's number of the database that holds the data now; -1: it is in `taken` */
     struct db *taken;         /* NULL, or the data of a flushed database */
     bool done;                /* all were given */
-    struct granules granules; /* those of which the keys were given, or have a portrait */
+    struct granules granules; /* whose keys were given, or have a portrait */
 };
 
 /* A large collection of which not everything was given, and the next. */
@@ -175,7 +175,7 @@ static void give(struct traversal *t, const struct part *p, const struct entry *
     t->given++;
 }
 
-/* Where the visits to one granule go. */
+/* Where the visits to a part of the table go. */
 struct visit {
     struct traversal *traversal;
     const struct part *part;
@@ -188,20 +188,14 @@ static void give_entry(void *context, void *item, bool marked)
     give(v->traversal, v->part, item);
 }
 
-static void give_granule(struct traversal *t, const struct part *p, uint64_t n)
-{
-    struct visit visit = {.traversal = t, .part = p};
-    htable_scan_range(db_table(part_db(t, p)), granules_begin(&p->granules, n), granules_begin(&p->granules, n + 1),
-                      give_entry, &visit);
-}
-
 static void walk_part(struct traversal *t, struct part *p, struct portion *portion)
 {
     struct granules *g = &p->granules;
+    struct visit visit = {.traversal = t, .part = p};
     const struct htable *table = db_table(part_db(t, p));
     for (; granules_left(g) && !t->first && portion_left(portion, t->pieces.out); portion->places--) {
-        if (!granules_given(g, g->next + 1)) htable_prefetch_range(table, granules_begin(g, g->next + 1));
-        if (!granules_given(g, g->next)) give_granule(t, p, g->next);
+        const struct htable_choice c = granules_walk(g, table);
+        htable_visit_chosen(table, &c, give_entry, &visit);
         g->next++;
     }
 }
@@ -271,11 +265,10 @@ void traversal_before_change(struct traversal *t, unsigned db, uint64_t hash)
 {
     struct part *p = part_in(t, db);
     if (!p) return;
-    struct granules *g = &p->granules;
-    const uint64_t n = granules_of(g, hash);
-    if (granules_given(g, n)) return;
-    give_granule(t, p, n);
-    granules_mark(g, n);
+    struct visit visit = {.traversal = t, .part = p};
+    const struct htable *table = db_table(part_db(t, p));
+    struct htable_choice c;
+    if (granules_change(&p->granules, table, hash, &c)) htable_visit_chosen(table, &c, give_entry, &visit);
 }
 
 /* Take the data of an engine's database. */

@@ -5,11 +5,11 @@
  *     traversal_free()
  *
  * It walks each database in the order of the hash, granule after granule (granules.h), about a bucket each. The engine
- * announces each change before it happens. If the granule of that key was not given yet, the records of all keys in it are
- * made at once, with the old values, to go out with the next step; from then on anything may happen there. So every key of
- * the moment of begin goes out exactly once, with its value of that moment, in no particular order; SELECTDB stands before
- * it where the database changes. The memory is one bit for each bucket and what was made since the last step, and as the
- * whole is made once, early or late, writers cost the traversal nothing but a look at that bit.
+ * announces each change before it happens. If that key was not given yet, its record is made at once, with the old value, to go
+ * out with the next step, and its slot is marked; from then on anything may happen to it. So every key of the moment of begin
+ * goes out exactly once, with its value of that moment, in no particular order; SELECTDB stands before it where the
+ * database changes. The memory is one bit for each bucket and what was made since the last step, and as the whole is made
+ * once, early or late, writers cost the traversal little but a look at that mark.
  *
  * The record of a large collection is made part by part (portrait.h), whether the walk comes upon it or a change. One after
  * the other comes to the front of stream 0 and is finished before the walk goes on. So a step, and a change, cost a

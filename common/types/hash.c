@@ -211,9 +211,9 @@ uint64_t hash_scan(const struct hash *h, uint64_t from, hash_visit *visit, void 
     return 0;
 }
 
-void hash_scan_range(const struct hash *h, uint64_t from, uint64_t to, hash_visit *visit, void *context)
+void hash_visit_chosen(const struct hash *h, const struct htable_choice *c, hash_visit *visit, void *context)
 {
-    htable_scan_range(table_of(h), from, to, visit_item, &(struct walk){visit, context});
+    htable_visit_chosen(table_of(h), c, visit_item, &(struct walk){visit, context});
 }
 
 struct htable *hash_table(const struct hash *h) { return in_table(h) ? table_of(h) : NULL; }

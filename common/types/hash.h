@@ -23,8 +23,9 @@ bool hash_remove(struct hash *h, struct span field);
 /* As set_scan(), for pairs. */
 typedef void hash_visit(void *context, struct span field, struct span value);
 uint64_t hash_scan(const struct hash *h, uint64_t from, hash_visit *visit, void *context);
-/* Visit the pairs of the large encoding whose hash has a position (htable.h) in [@from, @to). */
-void hash_scan_range(const struct hash *h, uint64_t from, uint64_t to, hash_visit *visit, void *context);
+/* Visit the chosen pairs (htable.h) of the large encoding. */
+struct htable_choice;
+void hash_visit_chosen(const struct hash *h, const struct htable_choice *c, hash_visit *visit, void *context);
 void hash_each(const struct hash *h, hash_visit *visit, void *context);
 
 /* A pair, each with equal probability; the hash is not empty. @value may be NULL. */

@@ -275,9 +275,10 @@ uint64_t hash_scan_timed(const struct hash *h, uint64_t from, hash_timed_visit *
     return 0;
 }
 
-void hash_scan_range_timed(const struct hash *h, uint64_t from, uint64_t to, hash_timed_visit *visit, void *context)
+void hash_visit_chosen_timed(const struct hash *h, const struct htable_choice *c, hash_timed_visit *visit,
+                             void *context)
 {
-    htable_scan_range(table_of(h), from, to, visit_item, &(struct walk){visit, context});
+    htable_visit_chosen(table_of(h), c, visit_item, &(struct walk){visit, context});
 }
 
 void hash_each_timed(const struct hash *h, hash_timed_visit *visit, void *context)

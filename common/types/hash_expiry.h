@@ -37,8 +37,9 @@ void hash_each_live(const struct hash *h, int64_t now_ms, hash_visit *visit, voi
 /* All fields, with their expiry times or FIELD_STAYS. */
 typedef void hash_timed_visit(void *context, struct span field, struct span value, int64_t expiry);
 uint64_t hash_scan_timed(const struct hash *h, uint64_t from, hash_timed_visit *visit, void *context);
-/* As hash_scan_range(). */
-void hash_scan_range_timed(const struct hash *h, uint64_t from, uint64_t to, hash_timed_visit *visit, void *context);
+/* As hash_visit_chosen(). */
+void hash_visit_chosen_timed(const struct hash *h, const struct htable_choice *c, hash_timed_visit *visit,
+                             void *context);
 void hash_each_timed(const struct hash *h, hash_timed_visit *visit, void *context);
 /* As hash_random() among the living, of which there is one at least. */
 void hash_random_live(const struct hash *h, int64_t now_ms, uint64_t (*random)(void *context), void *context,

@@ -261,9 +261,9 @@ uint64_t set_scan(const struct set *s, uint64_t from, set_visit *visit, void *co
     }
 }
 
-void set_scan_range(const struct set *s, uint64_t from, uint64_t to, set_visit *visit, void *context)
+void set_visit_chosen(const struct set *s, const struct htable_choice *c, set_visit *visit, void *context)
 {
-    htable_scan_range(table_of(s), from, to, visit_item, &(struct walk){visit, context});
+    htable_visit_chosen(table_of(s), c, visit_item, &(struct walk){visit, context});
 }
 
 struct htable *set_table(const struct set *s) { return encoding_of(s) == TABLE ? table_of(s) : NULL; }

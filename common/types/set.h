@@ -22,8 +22,9 @@ bool set_remove(struct set *s, struct span member);                             
  * to go on from, 0 at the end. Members are borrowed until the set changes, integers until @visit returns. */
 typedef void set_visit(void *context, struct span member);
 uint64_t set_scan(const struct set *s, uint64_t from, set_visit *visit, void *context);
-/* Visit the members of the large encoding whose hash has a position (htable.h) in [@from, @to). */
-void set_scan_range(const struct set *s, uint64_t from, uint64_t to, set_visit *visit, void *context);
+/* Visit the chosen members (htable.h) of the large encoding. */
+struct htable_choice;
+void set_visit_chosen(const struct set *s, const struct htable_choice *c, set_visit *visit, void *context);
 void set_each(const struct set *s, set_visit *visit, void *context);
 
 /* A member, each with equal probability, appended to @to; the set is not empty. */

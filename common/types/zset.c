@@ -355,9 +355,9 @@ uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void 
     return 0;
 }
 
-void zset_scan_range(const struct zset *z, uint64_t from, uint64_t to, zset_visit *visit, void *context)
+void zset_visit_chosen(const struct zset *z, const struct htable_choice *c, zset_visit *visit, void *context)
 {
-    htable_scan_range(&large_of(z)->table, from, to, visit_item, &(struct scan){visit, context});
+    htable_visit_chosen(&large_of(z)->table, c, visit_item, &(struct scan){visit, context});
 }
 
 struct htable *zset_table(const struct zset *z)

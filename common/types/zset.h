@@ -77,8 +77,9 @@ void zset_remove_ranks(struct zset *z, uint64_t first, uint64_t last);
 typedef void zset_visit(void *context, struct span member, double score);
 uint64_t zset_scan(const struct zset *z, uint64_t from, zset_visit *visit, void *context);
 
-/* Visit the members of the large encoding whose hash has a position (htable.h) in [@from, @to). */
-void zset_scan_range(const struct zset *z, uint64_t from, uint64_t to, zset_visit *visit, void *context);
+/* Visit the chosen members (htable.h) of the large encoding. */
+struct htable_choice;
+void zset_visit_chosen(const struct zset *z, const struct htable_choice *c, zset_visit *visit, void *context);
 
 const char *zset_encoding(const struct zset *z); /* "listpack", "skiplist" (the name that Redis's tools know) */
 size_t zset_bytes(const struct zset *z, uint64_t samples);

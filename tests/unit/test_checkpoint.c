@@ -244,6 +244,7 @@ Test(checkpoint, pieces_are_put_into_their_order_on_the_disk_where_memory_is_too
     cr_expect(span_eq(buf_span(&got), buf_span(&expected)));
     cr_expect_not(kit_has(&k, "temp-dump.rdb-kept"));
     mem_free(block);
+    buf_free(&run);
     buf_free(&got);
     buf_free(&expected);
     kit_end(&k);

@@ -1,8 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "common/htable.h"
-#include "common/mem.h"
+#include "common/granules.h"
 
 /* Items of the test: a number whose text is the key. */
 enum { KEYS = 4000 };
@@ -206,6 +205,58 @@ Test(htable, what_is_present_during_a_whole_scan_is_visited_once_across_resizes)
             if (stays[n]) cr_assert_eq(c.seen[n], 1, "seed %lu: %u seen %u times", seed, n, c.seen[n]);
         htable_free(&t);
     }
+}
+
+/* An item comes or goes while a walk is under way. */
+static void change_under_walk(struct htable *t, struct granules *g, bool *present, unsigned n, struct census *c)
+{
+    char text[12];
+    struct htable_choice choice;
+    const uint64_t hash = htable_hash(t, text_of(n, text, sizeof text));
+    if (granules_change(g, t, hash, &choice)) htable_visit_chosen(t, &choice, count_one, c);
+    if (*present) cr_assert(drop(t, n));
+    else add(t, n);
+    *present = !*present;
+}
+
+/* Many more items come than go, or the other way round, so that the table is resized again and again. */
+static void walk_amid_changes(struct htable *t, bool *present, uint64_t *seed, struct census *c)
+{
+    struct granules g;
+    bool growing = false;
+    granules_init(&g, t->live.buckets);
+    while (granules_left(&g)) {
+        const uint64_t many = next_random(seed) % 40;
+        if (next_random(seed) % 100 == 0) growing = !growing;
+        for (uint64_t i = 0; i < many; i++) {
+            const unsigned n = (unsigned)(next_random(seed) % KEYS);
+            if (present[n] != growing || i % 8 == 0) change_under_walk(t, &g, &present[n], n, c);
+        }
+        const struct htable_choice choice = granules_walk(&g, t);
+        htable_visit_chosen(t, &choice, count_one, c);
+        g.next++;
+    }
+    granules_free(&g);
+}
+
+Test(htable, a_walk_and_the_changes_ahead_of_it_choose_each_item_of_the_beginning_once)
+{
+    struct htable t;
+    static bool present[KEYS], before[KEYS];
+    uint64_t seed = 7;
+    htable_init(&t, &things, hash_key);
+    for (unsigned n = 0; n < KEYS; n++) {
+        add(&t, n);
+        present[n] = true;
+    }
+    for (int round = 0; round < 20; round++) {
+        struct census c = {0};
+        memcpy(before, present, sizeof before);
+        walk_amid_changes(&t, present, &seed, &c);
+        for (unsigned n = 0; n < KEYS; n++) cr_assert_eq(c.seen[n], before[n], "round %d, item %u", round, n);
+        htable_check(&t);
+    }
+    htable_free(&t);
 }
 
 Test(htable, a_random_item_is_drawn_uniformly_also_in_the_middle_of_a_resize)

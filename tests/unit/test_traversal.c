@@ -129,6 +129,26 @@ Test(traversal, what_it_keeps_is_given_with_the_next_step_and_forgotten)
     fixture_free(&f);
 }
 
+Test(traversal, a_change_gives_its_own_key_and_leaves_the_others_to_the_walk)
+{
+    struct fixture f;
+    struct buf records = {0};
+    fixture_init(&f);
+    for (int i = 0; i < 2000; i++) (void)fixture_do(&f, "SET key%d %d", i, i);
+    struct traversal *t = traversal_begin(f.engine);
+    for (int i = 1; i <= 100; i++) {
+        (void)fixture_do(&f, "SET key%d x", i);
+        (void)fixture_do(&f, "SET new%d x", i);
+        (void)fixture_do(&f, "APPEND key%d x", i);
+        cr_assert_eq(traversal_given(t), (uint64_t)i);
+    }
+    while (traversal_step(t, &records, 1000)) continue;
+    cr_expect_eq(traversal_given(t), 2000);
+    traversal_free(t);
+    buf_free(&records);
+    fixture_free(&f);
+}
+
 Test(traversal, the_walk_goes_on_however_much_is_kept_for_each_step)
 {
     struct fixture f;
