@@ -10,6 +10,9 @@
 #include "replication/moment.h"
 
 #define LOG_MANIFEST "relevo.manifest"
+/* "<this><name of the directory>-<seconds>": what a snapshot has replaced, to be removed whatever is left in it. No person
+ * would call a copy so. */
+#define LOG_REPLACED "temp-replaced-"
 
 /* Something for the log thread to do between two batches. Its owner keeps the struct until `done`. */
 struct log_call {

@@ -44,12 +44,15 @@ static char *text(const char *format, ...)
 
 static char *aside_name(const struct log *log, bool salvage)
 {
-    const char *kind = salvage ? "salvage" : "old";
-    char *name = text("%s.%s-%" PRId64, log->path, kind, log_wall_ms() / 1000);
+    char *stem = salvage
+                     ? text("%s.salvage-%" PRId64, log->path, log_wall_ms() / 1000)
+                     : text("%s/" LOG_REPLACED "%s-%" PRId64, log->o.dir, log->o.append_dir, log_wall_ms() / 1000);
+    char *name = text("%s", stem);
     for (unsigned i = 2; file_exists(log->io, name); i++) {
         mem_free(name);
-        name = text("%s.%s-%" PRId64 "-%u", log->path, kind, log_wall_ms() / 1000, i);
+        name = text("%s-%u", stem, i);
     }
+    mem_free(stem);
     return name;
 }
 

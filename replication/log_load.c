@@ -303,14 +303,14 @@ static void remove_orphans(struct log *log)
     log_remove_files(log, &s.found);
 }
 
-/* "<our directory's name>.old-<seconds>", perhaps with a number behind: log_install_base() calls them so. */
+/* LOG_REPLACED, our directory's name and the seconds, perhaps with a number behind: log_install_base() calls them so. */
 static bool is_replaced(const char *name, const char *own)
 {
-    static const char kind[] = ".old-";
+    static const char kind[] = LOG_REPLACED;
     const size_t n = strlen(own);
-    if (strncmp(name, own, n) != 0 || strncmp(name + n, kind, sizeof kind - 1) != 0) return false;
-    const char *time = name + n + sizeof kind - 1;
-    return strspn(time, "0123456789") >= 10 && time[strspn(time, "0123456789-")] == '\0';
+    if (strncmp(name, kind, sizeof kind - 1) != 0 || strncmp(name + sizeof kind - 1, own, n) != 0) return false;
+    const char *time = name + sizeof kind - 1 + n;
+    return *time == '-' && strspn(time, "0123456789-") > 10 && time[strspn(time, "0123456789-")] == '\0';
 }
 
 static void sweep_replaced(void *context, const char *name)
@@ -326,10 +326,8 @@ static void remove_replaced(struct log *log)
     (void)log->io->list(log->io->context, log->o.dir, sweep_replaced, &s);
     for (size_t i = 0; i < s.found.count; i++) {
         struct errmsg m;
-        char *path = path_join(log->o.dir, s.found.at[i]), *manifest = path_join(path, LOG_MANIFEST);
-        if (file_exists(log->io, manifest) && dir_remove(log->io, path, &m))
-            log_say(log, LOG_SAY_WARNING, "Cannot remove %s: %s", path, m.text);
-        mem_free(manifest);
+        char *path = path_join(log->o.dir, s.found.at[i]);
+        if (dir_remove(log->io, path, &m)) log_say(log, LOG_SAY_WARNING, "Cannot remove %s: %s", path, m.text);
         mem_free(path);
     }
     names_free(&s.found);

@@ -1,5 +1,6 @@
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #include "log_kit.h"
 
@@ -400,18 +401,68 @@ Test(log, a_replaced_directory_that_a_crash_left_goes_at_the_next_start_and_noth
     kit_init(&k);
     kit_begin(&k);
     kit_close(&k);
-    static const char *const kept[] = {"appendonlydir.old-2026", "appendonlydir.old-1700000000.bak",
-                                       "appendonlydir.salvage-1700000000", "other.old-1700000000"};
-    static const char *const gone[] = {"appendonlydir.old-1700000000", "appendonlydir.old-1700000000-2"};
+    static const char *const kept[] = {"appendonlydir.old-1700000000", "temp-replaced-appendonlydir-1700000000.bak",
+                                       "appendonlydir.salvage-1700000000", "temp-replaced-other-1700000000"};
+    static const char *const gone[] = {"temp-replaced-appendonlydir-1700000000",
+                                       "temp-replaced-appendonlydir-1700000000-2"};
     char name[128];
     for (size_t i = 0; i < 6; i++) {
         const char *dir = i < 4 ? kept[i] : gone[i - 4];
         cr_assert_eq(mkdir(kit_path(&k, dir), 0700), 0);
-        (void)snprintf(name, sizeof name, "%s/relevo.manifest", dir);
+        /* Files go in any order: of the last one the manifest is gone already. */
+        (void)snprintf(name, sizeof name, "%s/%s", dir, i < 5 ? "relevo.manifest" : "appendonly.aof.1.incr.aof");
         kit_write(&k, name, SPAN("x"));
     }
     cr_assert_eq(kit_open(&k), ERR_OK, "%s", k.m.text);
     for (size_t i = 0; i < 4; i++) cr_expect(kit_has(&k, kept[i]), "%s", kept[i]);
     for (size_t i = 0; i < 2; i++) cr_expect_not(kit_has(&k, gone[i]), "%s", gone[i]);
     kit_end(&k);
+}
+
+/* How much has been written since the last sync. */
+struct meter {
+    atomic_size_t unsynced, most;
+};
+
+static ssize_t metered_writev(void *context, int fd, const struct iovec *v, int n)
+{
+    struct meter *m = context;
+    const ssize_t got = io_posix.writev(NULL, fd, v, n);
+    if (got <= 0) return got;
+    const size_t now = atomic_fetch_add(&m->unsynced, (size_t)got) + (size_t)got;
+    if (now > atomic_load(&m->most)) atomic_store(&m->most, now);
+    return got;
+}
+
+static int metered_fdatasync(void *context, int fd)
+{
+    (void)fd;
+    atomic_store(&((struct meter *)context)->unsynced, 0);
+    return 0;
+}
+
+Test(log, under_everysec_a_sync_comes_early_when_32_megabytes_wait_for_it)
+{
+    enum { BATCH_BYTES = 1 << 20, BATCHES = 100, MOST = 32 << 20 };
+    struct kit k;
+    struct meter meter = {0};
+    struct io_ops io = io_posix;
+    char *value = mem_zalloc(BATCH_BYTES + 1, 1);
+    memset(value, 'v', BATCH_BYTES);
+    io.context = &meter;
+    io.writev = metered_writev;
+    io.fdatasync = metered_fdatasync;
+    kit_init(&k);
+    k.options.io = &io;
+    k.options.sync = LOG_SYNC_EVERYSEC;
+    kit_begin(&k);
+    /* Far faster than a second: without the bound, all of it would wait. */
+    for (int i = 0; i < BATCHES; i++) {
+        kit_set(&k, "k", value);
+        k.stream.len = 0;
+        while (log_written(k.log) < log_end(k.log)) (void)sched_yield();
+    }
+    cr_expect_leq(atomic_load(&meter.most), MOST + 2 * BATCH_BYTES, "%zu bytes waited", atomic_load(&meter.most));
+    kit_end(&k);
+    mem_free(value);
 }

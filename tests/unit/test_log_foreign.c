@@ -195,7 +195,7 @@ static const char *salvaged(const struct kit *k)
     const struct dirent *entry;
     name[0] = 0;
     while ((entry = readdir(d)))
-        if (strstr(entry->d_name, ".salvage-") || strstr(entry->d_name, ".old-"))
+        if (strstr(entry->d_name, ".salvage-") || strstr(entry->d_name, "temp-replaced-"))
             (void)snprintf(name, sizeof name, "%s", entry->d_name);
     (void)closedir(d);
     return name;
