@@ -71,6 +71,7 @@ static struct entry *look_up(struct call *c, struct db *d, uint64_t hash, struct
 static void touch(struct call *c, struct entry *e)
 {
     const struct eviction_settings *s = &c->engine->options.eviction;
+    if (c->session->no_touch && !c->explicit_use) return;
     if (!eviction_is_lfu(s)) entry_set_clock(e, (uint32_t)(c->now_ms / 1000));
     else entry_set_clock(e, eviction_clock_used(s, entry_clock(e), c->now_ms, engine_random(c->engine)));
 }

@@ -36,7 +36,8 @@ struct call {
     bool effects_listed; /* the handler listed its own */
     bool hash_known;     /* of argv[1] */
     uint64_t hash;
-    const char *used; /* a key that was looked up for a write: to put it then is the same use */
+    bool explicit_use; /* the command is there to use keys */
+    const char *used;  /* a key that was looked up for a write: to put it then is the same use */
 };
 
 enum intent {

@@ -63,6 +63,7 @@ struct engine_options {
 /* What a connection carries into the engine. */
 struct session {
     unsigned db;
+    bool no_touch; /* CLIENT NO-TOUCH: what it looks at does not count as used, but for TOUCH's word */
 };
 
 /* Where a request comes from. */

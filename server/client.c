@@ -119,6 +119,8 @@ void client_reset(struct client *c)
     c->session.db = 0;
     c->resp = 2;
     drop_text(&c->name);
+    c->flags &= ~(unsigned)(CLIENT_REPLY_FLAGS | CLIENT_NO_EVICT);
+    c->session.no_touch = false;
     if (c->server->clients.password_set) c->flags &= ~(unsigned)CLIENT_TRUSTED;
 }
 

@@ -41,7 +41,12 @@ enum client_flag {
     CLIENT_MUST_NOT_WRITE = 1 << 14,   /* the request at the front of `in` waits for clients_hold_writes() to end */
     CLIENT_CHANGED_UNDER = 1 << 15,    /* a key that it watches was changed: its EXEC does nothing */
     CLIENT_MUST_NOT_BLOCK = 1 << 17,   /* a transaction of its, or a script, is at work */
-    CLIENT_OVERRUN = 1 << 16,          /* more messages came for it than its output limit allows: it is closed */
+    CLIENT_NO_EVICT = 1 << 18,         /* not closed to save memory */
+    CLIENT_REPLY_OFF = 1 << 19,        /* CLIENT REPLY: no request is answered; */
+    CLIENT_REPLY_SKIP_NEXT = 1 << 20,  /* the next one is not; */
+    CLIENT_REPLY_SKIP = 1 << 21,       /* this one is not */
+    CLIENT_REPLY_FLAGS = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP,
+    CLIENT_OVERRUN = 1 << 16, /* more messages came for it than its output limit allows: it is closed */
 };
 
 struct client {
@@ -78,6 +83,7 @@ struct client {
     struct transaction *transaction; /* NULL: outside of MULTI */
     struct watch_entry *watched;     /* keys that it watches */
     uint64_t commands, bytes_in, bytes_out;
+    size_t counted_memory; /* as it is contained in clients.memory */
 };
 
 /* The client that a server command came from. */
@@ -128,6 +134,9 @@ void client_start_reading(struct client *c);
 void client_refuse_stranger(struct client *c); /* in protected mode */
 void client_unmark_dirty(struct client *c);
 void client_say_end(struct client *c); /* to a peer by TLS, as far as the socket takes it at once */
+
+/* Memory that it takes, buffers and what it queued included. */
+size_t client_memory(const struct client *c);
 
 /* One line of CLIENT LIST. */
 void client_describe(const struct client *c, struct buf *to);

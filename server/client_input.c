@@ -145,6 +145,7 @@ static void keep_rest(struct client *c, struct span in, size_t done, bool own)
     if (c->in.len == 0) buf_reset(&c->in, SMALL_TAIL);
     if (c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED | CLIENT_MUST_NOT_WRITE) && c->in.len > WAITING_INPUT)
         client_stop_reading(c);
+    clients_count_memory(c);
 }
 
 static void on_end(struct client *c)

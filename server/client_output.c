@@ -254,4 +254,5 @@ void client_flush(struct client *c)
         else if (n && tls_is_open(c->tls)) offer_sealed(c, n);
     }
     if (!(c->flags & CLIENT_CLOSING)) after_flush(c);
+    if (!(c->flags & CLIENT_CLOSING)) clients_count_memory(c);
 }

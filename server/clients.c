@@ -62,6 +62,8 @@ static void remove_resumed(struct client **list, struct client *c)
 
 void clients_forget(struct client *c)
 {
+    c->server->clients.memory -= c->counted_memory;
+    c->counted_memory = 0;
     if (c->server->clients.executing == c) c->server->clients.executing = NULL;
     if (!(c->flags & CLIENT_RESUMED)) return;
     remove_resumed(&c->server->clients.resumed, c);
@@ -75,6 +77,8 @@ void clients_init(struct server *s)
     s->clients.sealed_buffer = mem_alloc(CLIENTS_READ_BYTES);
     (void)uv_idle_init(&s->loop, &s->clients.idle);
     s->clients.idle.data = s;
+    (void)uv_timer_init(&s->loop, &s->clients.pause);
+    s->clients.pause.data = s;
     clients_configure(s);
 }
 
@@ -102,6 +106,8 @@ void clients_configure(struct server *s)
                                                    .max_inline = MAX_INLINE,
                                                    .unauthenticated = true};
     config_output_limits(config, all->output);
+    all->memory_max = (size_t)config_client_memory(config);
+    for (struct client *c = all->first; c && all->memory_max; c = c->next) clients_count_memory(c);
     all->query_max = (size_t)config_number(config, SET_QUERY_BUFFER_LIMIT);
     const int64_t hard = all->output[OUTPUT_NORMAL].hard_bytes;
     all->pending_max = hard && hard < PENDING_MAX ? (size_t)hard : PENDING_MAX;
@@ -119,9 +125,40 @@ bool clients_password_is(const struct server *s, struct span password)
     return same;
 }
 
+void clients_count_memory(struct client *c)
+{
+    struct clients *all = &c->server->clients;
+    if (!all->memory_max) return;
+    const size_t now = client_memory(c);
+    all->memory += now - c->counted_memory;
+    c->counted_memory = now;
+}
+
+static struct client *largest(const struct clients *all)
+{
+    struct client *found = NULL;
+    for (struct client *c = all->first; c; c = c->next)
+        if (!(c->flags & CLIENT_NO_EVICT) && (!found || c->counted_memory > found->counted_memory)) found = c;
+    return found;
+}
+
+/* The largest go first: mostly one is all that it takes. */
+static void evict(struct server *s)
+{
+    struct client *c;
+    while (s->clients.memory > s->clients.memory_max && (c = largest(&s->clients))) {
+        logger_line(s->logger, LOGGER_NOTICE,
+                    "Closing the client %s, which takes %zu bytes: all clients together take %zu", c->addr,
+                    c->counted_memory, s->clients.memory);
+        s->stats.evicted_clients++;
+        client_close(c);
+    }
+}
+
 void clients_flush(struct server *s)
 {
     while (s->clients.dirty) client_flush(s->clients.dirty);
+    if (s->clients.memory_max && s->clients.memory > s->clients.memory_max) evict(s);
     if (!s->clients.passed_over) s->clients.round++;
     s->clients.passed_over = false;
 }
@@ -177,13 +214,34 @@ void clients_stop(struct server *s)
     }
 }
 
-void clients_hold_writes(struct server *s, enum hold_writes why, bool held)
+void clients_hold_writes(struct server *s, unsigned why, bool held)
 {
-    if (held) s->clients.writes_held |= why;
-    else s->clients.writes_held &= ~(unsigned)why;
-    for (struct client *c = s->clients.first; !s->clients.writes_held && c; c = c->next) {
+    const unsigned before = s->clients.writes_held, now = held ? before | why : before & ~why;
+    s->clients.writes_held = now;
+    /* Those who may still not go on are held again. */
+    const bool go_on = !now || (before & ~now & HOLD_ALL);
+    for (struct client *c = s->clients.first; go_on && c; c = c->next) {
         if (!(c->flags & CLIENT_MUST_NOT_WRITE)) continue;
         c->flags &= ~(unsigned)CLIENT_MUST_NOT_WRITE;
         clients_resume_later(c);
     }
+}
+
+static void on_pause_over(uv_timer_t *t) { clients_unpause(t->data); }
+
+void clients_pause(struct server *s, int64_t ms, bool all)
+{
+    struct clients *k = &s->clients;
+    const int64_t now = (int64_t)uv_now(&s->loop), end = ms > INT64_MAX - now ? INT64_MAX : now + ms;
+    if (!clients_are_paused(k) || end > k->pause_end_ms) k->pause_end_ms = end;
+    if (all) clients_hold_writes(s, HOLD_ALL, true);
+    clients_hold_writes(s, HOLD_FOR_PAUSE, true);
+    const int64_t rest = k->pause_end_ms - now;
+    (void)uv_timer_start(&k->pause, on_pause_over, rest > 0 ? (uint64_t)rest : 0, 0);
+}
+
+void clients_unpause(struct server *s)
+{
+    (void)uv_timer_stop(&s->clients.pause);
+    clients_hold_writes(s, HOLD_ALL | HOLD_FOR_PAUSE, false);
 }

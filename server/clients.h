@@ -24,6 +24,10 @@ struct clients {
     struct resp_limits limits, limits_before_auth;
     struct output_limit output[OUTPUT_CLASSES];
     unsigned writes_held; /* reasons: bits of enum hold_writes */
+    uv_timer_t pause;     /* until CLIENT PAUSE is over */
+    int64_t pause_end_ms; /* of uv_now() */
+    size_t memory;        /* of all clients, as far as they were counted (maxmemory-clients) */
+    size_t memory_max;    /* 0: no limit */
     size_t pending_max;   /* replies of one client above which no more of its requests are executed */
     size_t query_max;
     struct client *executing; /* whose reply is being made; NULL: nobody's */
@@ -59,8 +63,20 @@ enum hold_writes {
     HOLD_FOR_REPLICAS = 1 << 0, /* a stop waits for them */
     HOLD_FOR_DISK = 1 << 1,     /* too much of the log waits for it */
     HOLD_FOR_SNAPSHOT = 1 << 2, /* too much of a snapshot waits for it */
+    HOLD_FOR_PAUSE = 1 << 3,    /* CLIENT PAUSE */
+    HOLD_ALL = 1 << 4,          /* CLIENT PAUSE ALL: beside it, the other commands wait too */
 };
-void clients_hold_writes(struct server *s, enum hold_writes why, bool held);
+void clients_hold_writes(struct server *s, unsigned why, bool held); /* bits of enum hold_writes */
+
+/* CLIENT PAUSE: writes, or @all commands, wait for @ms; a pause under way is only ever extended. Nothing expires and nothing is
+ * evicted meanwhile. */
+void clients_pause(struct server *s, int64_t ms, bool all);
+void clients_unpause(struct server *s);
+static inline bool clients_are_paused(const struct clients *all) { return all->writes_held & HOLD_FOR_PAUSE; }
+
+/* Count the memory of a client whose buffers may have changed; with maxmemory-clients, in time for the end of the turn, when
+ * clients_flush() closes the largest ones while all together are above it. */
+void clients_count_memory(struct client *c);
 
 /* The client may execute again: it goes on in a turn to come. */
 void clients_resume_later(struct client *c);

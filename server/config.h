@@ -26,7 +26,8 @@ struct config;
 
 /* A text's own rule: the normal form of @value, given what the setting holds now, is appended to @normal. */
 typedef enum err setting_rule(const char *current, struct span value, struct buf *normal, struct errmsg *m);
-setting_rule setting_rule_save, setting_rule_output_limits, setting_rule_replicaof, setting_rule_bind;
+setting_rule setting_rule_save, setting_rule_output_limits, setting_rule_replicaof, setting_rule_client_memory,
+    setting_rule_bind;
 
 #include "server/config_table.h"
 
@@ -76,6 +77,9 @@ struct output_limit {
     int64_t hard_bytes, soft_bytes, soft_seconds;
 };
 void config_output_limits(const struct config *c, struct output_limit limits[OUTPUT_CLASSES]);
+
+/* `maxmemory-clients` in bytes; 0: no limit. */
+int64_t config_client_memory(const struct config *c);
 
 /* `replicaof`: false if there is none. */
 MUST_USE bool config_replicaof(const struct config *c, char host[256], int *port);

@@ -158,3 +158,30 @@ enum err setting_rule_bind(const char *current, struct span value, struct buf *n
     }
     return ERR_OK;
 }
+
+/* "5%" of maxmemory, or bytes. */
+static bool read_client_memory(struct span value, bool *percent, int64_t *amount)
+{
+    *percent = value.n && value.p[value.n - 1] == '%';
+    if (*percent) return num_parse_i64(span_of(value.p, value.n - 1), amount) && *amount >= 0 && *amount <= 100;
+    return word_bytes(value, amount);
+}
+
+enum err setting_rule_client_memory(const char *current, struct span value, struct buf *normal, struct errmsg *m)
+{
+    bool percent;
+    int64_t amount;
+    (void)current;
+    if (!read_client_memory(value, &percent, &amount))
+        return err_set(m, ERR_INVALID, "argument must be a memory or percent value");
+    buf_printf(normal, "%lld%s", (long long)amount, percent ? "%" : "");
+    return ERR_OK;
+}
+
+int64_t config_client_memory(const struct config *c)
+{
+    bool percent;
+    int64_t amount;
+    if (!read_client_memory(span_str(config_text(c, SET_MAXMEMORY_CLIENTS)), &percent, &amount)) return 0;
+    return percent ? config_number(c, SET_MAXMEMORY) / 100 * amount : amount;
+}

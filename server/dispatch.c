@@ -199,6 +199,14 @@ const struct command_entry *dispatch_find(const struct client *c, const struct r
     return command_find(c->server->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
 }
 
+/* CLIENT REPLY: the reply that begins at byte @mark is not to be sent. */
+static void silence(struct client *c, size_t mark)
+{
+    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) c->out.len = mark;
+    c->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
+    if (c->flags & CLIENT_REPLY_SKIP_NEXT) c->flags ^= CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP;
+}
+
 /* Execute what was checked; what is pushed to the client meanwhile follows its reply. */
 static void execute_outside(struct client *c, const struct command_entry *e, const struct request *r,
                             struct reply *reply)
@@ -210,8 +218,14 @@ static void execute_outside(struct client *c, const struct command_entry *e, con
     s->clients.executing = c;
     execute_counted(c, e, r, reply);
     s->clients.executing = NULL;
+    if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
     if (c->depends) client_hold_reply(c, mark, c->depends);
     if (s->clients.pushed.len) client_push_deferred(c);
+}
+
+static bool is_held(const struct clients *all, uint32_t flags)
+{
+    return all->writes_held & HOLD_ALL || flags & (CMD_WRITE | CMD_MAY_REPLICATE);
 }
 
 bool dispatch(struct client *c, const struct command_entry *e, const struct request *r)
@@ -224,13 +238,14 @@ bool dispatch(struct client *c, const struct command_entry *e, const struct requ
                                                                      : e->flags;
     c->commands++;
     if (e && is_allowed(c, e, r, flags, &reply)) {
-        if (s->clients.writes_held && flags & (CMD_WRITE | CMD_MAY_REPLICATE)) {
+        if (s->clients.writes_held && is_held(&s->clients, flags)) {
             c->flags |= CLIENT_MUST_NOT_WRITE;
             c->commands--;
             return false;
         }
         if (c->transaction && !(e->flags & CMD_IN_MULTI)) {
             if (transaction_queue(c, e, r)) reply_simple(&reply, "QUEUED");
+            if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
         } else {
             execute_outside(c, e, r, &reply);
         }
@@ -239,6 +254,7 @@ bool dispatch(struct client *c, const struct command_entry *e, const struct requ
         else reject_unknown(c, &reply, r);
         break_transaction(c, e, mark);
         stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
+        if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
     }
     if (journal_is_large(&s->journal)) journal_close_batch(s);
     return true;

@@ -254,6 +254,7 @@ static void write_stats(struct server *s, struct buf *o)
     put_replication_stats(s, o);
     put_u64(o, "client_query_buffer_limit_disconnections", t->query_limit_closed);
     put_u64(o, "client_output_buffer_limit_disconnections", t->output_limit_closed);
+    put_u64(o, "evicted_clients", t->evicted_clients);
     put_turns(t, o);
 }
 

@@ -100,7 +100,8 @@ static void on_cycle(uv_timer_t *h)
     turn_begin(&s->stats.turn);
     const int64_t begin = clock_ticks_ns(),
                   max_ns = turn_us(&s->stats.turn) < TURN_FULL_US / 2 ? CYCLE_MAX_NS : CYCLE_MAX_NS / 4;
-    bool more = !s->loading && s->life->stage == STAGE_RUNNING; /* a log that is to come level must not grow */
+    /* A log that is to come level must not grow, nor the data change under CLIENT PAUSE. */
+    bool more = !s->loading && s->life->stage == STAGE_RUNNING && !clients_are_paused(&s->clients);
     while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     (void)limits_make_room(s);

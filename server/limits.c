@@ -76,7 +76,8 @@ bool limits_make_room(struct server *s)
     if (l->max_bytes == 0) return true;
     l->over = false;
     /* A replica has what its primary has; and what cannot be logged must not be removed. */
-    if (s->read_only || s->loading || s->journal.failed || !is_over(s)) return true;
+    if (s->read_only || s->loading || s->journal.failed || clients_are_paused(&s->clients) || !is_over(s))
+        return true;
     if (clock_ticks_ns() - l->looked_ns > LOOK_NS) limits_look(s);
     return make_room(s);
 }

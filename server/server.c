@@ -64,6 +64,7 @@ void server_apply(struct server *s, enum setting id)
         break;
     case SET_OUTPUT_LIMITS:
     case SET_QUERY_BUFFER_LIMIT:
+    case SET_MAXMEMORY_CLIENTS:
     case SET_REQUIREPASS: clients_configure(s); break;
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
@@ -84,7 +85,10 @@ void server_apply(struct server *s, enum setting id)
     case SET_LAZY_EXPIRE:
     case SET_LAZY_SERVER_DEL:
     case SET_LAZY_USER_DEL:
-    case SET_LAZY_USER_FLUSH: limits_configure(s); break;
+    case SET_LAZY_USER_FLUSH:
+        limits_configure(s);
+        clients_configure(s);
+        break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:

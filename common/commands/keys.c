@@ -29,7 +29,11 @@ static void count_existing(struct call *c, enum intent intent)
 }
 
 static void exists(struct call *c) { count_existing(c, FOR_LOOK); }
-static void touch(struct call *c) { count_existing(c, FOR_READ); }
+static void touch(struct call *c)
+{
+    c->explicit_use = true;
+    count_existing(c, FOR_READ);
+}
 
 static void type(struct call *c)
 {

@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/mem.h"
@@ -52,31 +51,6 @@ void client_command_setinfo(struct call *c)
 }
 
 void client_command_id(struct call *c) { reply_int(c->reply, (int64_t)client_of(c)->id); }
-
-void client_describe(const struct client *c, struct buf *to)
-{
-    const int64_t now = clock_now(&c->server->clock);
-    const uint64_t memory =
-        sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.argv.room * sizeof(struct span);
-    buf_printf(to, "id=%" PRIu64 " addr=%s laddr=%s fd=", c->id, c->addr, c->laddr);
-    uv_os_fd_t fd = -1;
-    (void)uv_fileno((const uv_handle_t *)&c->tcp, &fd);
-    buf_printf(to, "%d name=%s age=%lld idle=%lld flags=%s db=%u sub=0 psub=0 ssub=0 multi=-1", (int)fd,
-               c->name ? c->name : "", (long long)((now - c->created_ms) / 1000),
-               (long long)((now - c->active_ms) / 1000),
-               c->flags & CLIENT_BLOCKED             ? "b"
-               : c->flags & CLIENT_CLOSE_AFTER_REPLY ? "c"
-                                                     : "N",
-               c->session.db);
-    buf_printf(
-        to, " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=%d omem=%zu tot-mem=%" PRIu64,
-        c->in.len, c->in.cap - c->in.len, c->out.cap, c->out.cap, c->out.len, c->flags & CLIENT_WRITING ? 1 : 0,
-        c->flags & CLIENT_WRITING ? c->sending.len : 0, memory);
-    buf_printf(to, " events=%s%s cmd=%s user=default redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
-               c->flags & CLIENT_READING ? "r" : "", c->flags & CLIENT_WRITING ? "w" : "",
-               c->last_command ? c->last_command->name : "NULL", c->resp, c->lib_name ? c->lib_name : "",
-               c->lib_version ? c->lib_version : "");
-}
 
 void client_command_info(struct call *c)
 {
@@ -204,4 +178,71 @@ void client_command_kill(struct call *c)
     if (!old_form) reply_int(c->reply, killed);
     else if (killed) reply_ok(c->reply);
     else reply_error(c->reply, "ERR No such client");
+}
+
+void client_command_pause(struct call *c)
+{
+    int64_t ms;
+    const bool all = c->argc == 3 || span_is(c->argv[3], "all");
+    if (c->argc > 4 || (!all && !span_is(c->argv[3], "write"))) {
+        reply_error(c->reply, c->argc > 4 ? "ERR syntax error" : "ERR CLIENT PAUSE mode must be WRITE or ALL");
+        return;
+    }
+    if (!call_int_in(c, c->argv[2], INT64_MIN, INT64_MAX, &ms, "ERR timeout is not an integer or out of range"))
+        return;
+    if (ms < 0) {
+        reply_error(c->reply, "ERR timeout is negative");
+        return;
+    }
+    clients_pause(client_of(c)->server, ms, all);
+    reply_ok(c->reply);
+}
+
+void client_command_unpause(struct call *c)
+{
+    clients_unpause(client_of(c)->server);
+    reply_ok(c->reply);
+}
+
+void client_command_reply(struct call *c)
+{
+    struct client *client = client_of(c);
+    const struct span mode = c->argv[2];
+    if (span_is(mode, "on")) {
+        client->flags &= ~(unsigned)CLIENT_REPLY_FLAGS;
+        reply_ok(c->reply);
+    } else if (span_is(mode, "off")) {
+        client->flags |= CLIENT_REPLY_OFF;
+    } else if (span_is(mode, "skip")) {
+        if (!(client->flags & CLIENT_REPLY_OFF)) client->flags |= CLIENT_REPLY_SKIP_NEXT;
+    } else {
+        reply_syntax_error(c->reply);
+    }
+}
+
+/* "on" or "off"; else the error was replied. */
+static bool read_switch(struct call *c, bool *on)
+{
+    *on = span_is(c->argv[2], "on");
+    if (*on || span_is(c->argv[2], "off")) return true;
+    reply_syntax_error(c->reply);
+    return false;
+}
+
+void client_command_no_evict(struct call *c)
+{
+    struct client *client = client_of(c);
+    bool on;
+    if (!read_switch(c, &on)) return;
+    if (on) client->flags |= CLIENT_NO_EVICT;
+    else client->flags &= ~(unsigned)CLIENT_NO_EVICT;
+    reply_ok(c->reply);
+}
+
+void client_command_no_touch(struct call *c)
+{
+    bool on;
+    if (!read_switch(c, &on)) return;
+    c->session->no_touch = on;
+    reply_ok(c->reply);
 }

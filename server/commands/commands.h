@@ -30,6 +30,11 @@ void client_command_id(struct call *c);
 void client_command_info(struct call *c);
 void client_command_list(struct call *c);
 void client_command_kill(struct call *c);
+void client_command_pause(struct call *c);
+void client_command_unpause(struct call *c);
+void client_command_reply(struct call *c);
+void client_command_no_evict(struct call *c);
+void client_command_no_touch(struct call *c);
 
 /* config_commands.c */
 void config_command_get(struct call *c);

@@ -23,15 +23,15 @@ import tap
 # Commands that redis-server 7.0 lacks: of Redis 7.2, and the expiry of fields of 7.4 and 8.0; our own.
 EXTRA = """
     cache.fill cache.get cache.release
-    client|setinfo hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex
+    client|no-touch client|setinfo hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex
     httl"""
 # Commands that come with sessions, scripts, clusters and the rest of administration.
 ABSENT = """
     acl acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|help acl|list acl|load acl|log acl|save
     acl|setuser acl|users acl|whoami
     blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin
-    client|caching client|getredir client|no-evict client|pause client|reply client|tracking client|trackinginfo
-    client|unblock client|unpause
+    client|caching client|getredir client|tracking client|trackinginfo
+    client|unblock
     asking cluster cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports
     cluster|countkeysinslot cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslots
     cluster|forget cluster|getkeysinslot cluster|help cluster|info cluster|keyslot cluster|links cluster|meet

@@ -76,7 +76,7 @@ def test_only_tls():
 
     def answers():
         try:
-            return Sealed(server, folder)("PING") == b"PONG"
+            return Sealed(server, folder).value("PING") == b"PONG"
         except OSError:
             return False
     relevo.wait(answers, "the server that speaks only TLS")
