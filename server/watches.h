@@ -1,22 +1,20 @@
 /* WATCH: which clients want to know that a key was changed before their EXEC.
  *
- *     key (database and name) -> its watches -> their clients;   client -> its watches
+ *     name of a key -> its watches, in their databases -> their clients;   client -> its watches
  *
  * A key that had expired when it was watched counts as absent: that it is deleted at last changes nothing. A key that expires
  * later is a change. Main thread. */
 #pragma once
 
-#include "common/span.h"
+#include "common/htable.h"
 
 struct client;
 struct server;
-struct watched_key;
 struct watch_entry;
 
 struct watches {
-    struct watched_key **buckets; /* a power of two of them, chained */
-    size_t room, keys;
-    uint8_t hash_key[16];
+    struct htable names;
+    uint8_t hash_key[HTABLE_KEY_BYTES];
 };
 
 void watches_init(struct watches *w);
@@ -35,4 +33,4 @@ bool watches_changed(struct client *c);
 void watches_touched(struct server *s, unsigned db, struct span key);
 void watches_flushed(struct server *s, int db, int other);
 
-static inline bool watches_any(const struct watches *w) { return w->keys > 0; }
+static inline bool watches_any(const struct watches *w) { return w->names.count > 0; }
