@@ -18,6 +18,7 @@ build_packages=(
     libisal-dev                                  # CRC-32C of the log, CRC-64 of RDB files
     libmd-dev                                    # SHA-1 of DEBUG DIGEST
     liblzf-dev                                   # compressed strings in RDB files
+    liblua5.1-0-dev lua-cjson-dev lua-bitop-dev  # scripts, and libraries that they find
     libssl-dev                                   # TLS for clients
     redis-tools                                  # redis-cli: the client of the quickstart
 )
