@@ -27,7 +27,7 @@ struct config;
 /* A text's own rule: the normal form of @value, given what the setting holds now, is appended to @normal. */
 typedef enum err setting_rule(const char *current, struct span value, struct buf *normal, struct errmsg *m);
 setting_rule setting_rule_save, setting_rule_output_limits, setting_rule_replicaof, setting_rule_client_memory,
-    setting_rule_bind;
+    setting_rule_bind, setting_rule_percentiles;
 
 #include "server/config_table.h"
 

@@ -185,3 +185,21 @@ int64_t config_client_memory(const struct config *c)
     if (!read_client_memory(span_str(config_text(c, SET_MAXMEMORY_CLIENTS)), &percent, &amount)) return 0;
     return percent ? config_number(c, SET_MAXMEMORY) / 100 * amount : amount;
 }
+
+enum err setting_rule_percentiles(const char *current, struct span value, struct buf *normal, struct errmsg *m)
+{
+    enum { MOST = 32, DIGITS = 16 };
+    (void)current;
+    struct span rest = value, word;
+    double percent;
+    int n = 0;
+    while (word_next(&rest, ' ', &word)) {
+        if (++n > MOST || word.n > DIGITS || !num_parse_double(word, &percent))
+            return err_set(m, ERR_INVALID, "Invalid latency-tracking-info-percentiles parameters");
+        if (percent < 0 || percent > 100)
+            return err_set(m, ERR_INVALID,
+                           "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+        buf_printf(normal, "%s%.*s", normal->len ? " " : "", (int)word.n, word.p);
+    }
+    return ERR_OK;
+}

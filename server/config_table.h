@@ -48,6 +48,11 @@
     X(LOGLEVEL, "loglevel", NULL, CHOICE, "notice", 0, 0, 0, "debug|verbose|notice|warning", NULL, "Least weight of a line to be logged.") \
     X(LOGFILE, "logfile", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File for log lines; empty: standard output.") \
     X(PIDFILE, "pidfile", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File for the process id.") \
+    X(SLOWLOG_SLOWER_THAN, "slowlog-log-slower-than", NULL, NUMBER, "10000", -1, INT64_MAX, 0, NULL, NULL, "Microseconds from which on a command is put into the slow log; -1: none is.") \
+    X(SLOWLOG_MAX_LEN, "slowlog-max-len", NULL, NUMBER, "128", 0, INT64_MAX, 0, NULL, NULL, "Entries of the slow log.") \
+    X(LATENCY_THRESHOLD, "latency-monitor-threshold", NULL, NUMBER, "0", 0, INT64_MAX, 0, NULL, NULL, "Milliseconds from which on the latency monitor takes note; 0: it is off.") \
+    X(LATENCY_TRACKING, "latency-tracking", NULL, SWITCH, "yes", 0, 1, 0, NULL, NULL, "Count by command how often it took how long.") \
+    X(LATENCY_PERCENTILES, "latency-tracking-info-percentiles", NULL, TEXT, "50 99 99.9", 0, 0, 0, NULL, setting_rule_percentiles, "Percentiles that INFO latencystats shows.") \
     X(HZ, "hz", NULL, NUMBER, "10", 1, 500, 0, NULL, NULL, "Rounds of periodic work a second.") \
     X(DATABASES, "databases", NULL, NUMBER, "16", 1, 4096, SETTING_FIXED, NULL, NULL, "Number of databases.") \
     X(SHUTDOWN_TIMEOUT, "shutdown-timeout", NULL, NUMBER, "10", 0, INT32_MAX, 0, NULL, NULL, "Seconds to wait for replicas when stopping.") \

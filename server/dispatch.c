@@ -178,7 +178,10 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
         if (position > c->depends) c->depends = position;
     }
     stat->calls++;
-    stat->ticks += turn_end_command(&stats->turn, e);
+    const uint64_t took = turn_end_command(&stats->turn, e);
+    stat->ticks += took;
+    if (s->insight.tracking) stats_latency(stats, stat, took);
+    if (took >= s->insight.notable) insight_note(c, e, r, took);
     if (!reply->errors || reply->out->len <= mark || reply->out->p[mark] != '-') return;
     stat->failed++;
     stats_error(stats, span_of(reply->out->p + mark, reply->out->len - mark));

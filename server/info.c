@@ -7,12 +7,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "common/num.h"
 #include "replication/log.h"
 #include "server/client.h"
 #include "server/lifecycle.h"
 #include "server/memory.h"
 #include "server/server.h"
 #include "server/version.h"
+#include "server/words.h"
 
 static void put(struct buf *o, const char *name, const char *value) { buf_printf(o, "%s:%s\r\n", name, value); }
 static void put_u64(struct buf *o, const char *name, uint64_t v) { buf_printf(o, "%s:%" PRIu64 "\r\n", name, v); }
@@ -371,6 +373,28 @@ static void write_commandstats(struct server *s, struct buf *o)
     }
 }
 
+static void put_percentiles(const struct server *s, const struct command_entry *e, struct buf *o)
+{
+    const struct histogram *h = s->stats.by_command[e->id].latency;
+    struct span rest = span_str(config_text(s->config, SET_LATENCY_PERCENTILES)), word;
+    double percent;
+    if (!h || h->total == 0) return;
+    buf_printf(o, "latency_percentiles_usec_%s:", e->name);
+    for (bool first = true; word_next(&rest, ' ', &word) && num_parse_double(word, &percent); first = false)
+        buf_printf(o, "%sp%.*s=%.3f", first ? "" : ",", (int)word.n, word.p,
+                   (double)histogram_percentile(h, percent) / 1000);
+    buf_add(o, "\r\n", 2);
+}
+
+static void write_latencystats(struct server *s, struct buf *o)
+{
+    for (size_t i = 0; i < command_count(s->commands); i++) {
+        const struct command_entry *e = command_at(s->commands, i);
+        put_percentiles(s, e, o);
+        for (size_t j = 0; j < e->sub_count; j++) put_percentiles(s, e->subs[j], o);
+    }
+}
+
 static void write_errorstats(struct server *s, struct buf *o)
 {
     for (size_t i = 0; i < s->stats.error_kinds; i++)
@@ -404,6 +428,7 @@ static const struct info_section {
     {"cpu", "CPU", true, write_cpu},
     {"commandstats", "Commandstats", false, write_commandstats},
     {"errorstats", "Errorstats", true, write_errorstats},
+    {"latencystats", "Latencystats", false, write_latencystats},
     {"keyspace", "Keyspace", true, write_keyspace},
 };
 

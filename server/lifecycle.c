@@ -88,6 +88,7 @@ static void on_tick(uv_timer_t *h)
     struct server *s = h->data;
     turn_begin(&s->stats.turn);
     stats_sample(&s->stats, clock_ticks_ns());
+    insight_tend(s);
     clients_tend(s);
     saver_tend(s);
     journal_tend(s);
@@ -104,6 +105,7 @@ static void on_cycle(uv_timer_t *h)
     bool more = !s->loading && s->life->stage == STAGE_RUNNING && !clients_are_paused(&s->clients);
     while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
+    insight_event(s, "expire-cycle", begin);
     (void)limits_make_room(s);
     more |= s->limits.over;
     const uint64_t rest = 1000 / (uint64_t)config_number(s->config, SET_HZ);

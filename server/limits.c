@@ -79,7 +79,10 @@ bool limits_make_room(struct server *s)
     if (s->read_only || s->loading || s->journal.failed || clients_are_paused(&s->clients) || !is_over(s))
         return true;
     if (clock_ticks_ns() - l->looked_ns > LOOK_NS) limits_look(s);
-    return make_room(s);
+    const int64_t begin = clock_ticks_ns();
+    const bool made = make_room(s);
+    insight_event(s, "eviction-cycle", begin);
+    return made;
 }
 
 struct eviction_settings limits_eviction(const struct config *c)

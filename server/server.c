@@ -89,6 +89,10 @@ void server_apply(struct server *s, enum setting id)
         limits_configure(s);
         clients_configure(s);
         break;
+    case SET_SLOWLOG_SLOWER_THAN:
+    case SET_SLOWLOG_MAX_LEN:
+    case SET_LATENCY_THRESHOLD:
+    case SET_LATENCY_TRACKING: insight_configure(s); break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:
@@ -123,6 +127,7 @@ static void make_engine(struct server *s)
     server_add_commands(s->commands);
     s->debug_command = command_find(s->commands, SPAN("debug"), SPAN(""));
     stats_init(&s->stats, command_ids(s->commands));
+    insight_init(s);
 }
 
 static enum err write_pidfile(struct server *s, struct errmsg *m)
@@ -226,6 +231,7 @@ static void stop(struct server *s, bool served)
     clients_free(s);
     listeners_free(s);
     engine_free(s->engine);
+    insight_free(s);
     stats_free(&s->stats);
     command_set_free(s->commands);
     lifecycle_free(s);

@@ -13,6 +13,7 @@
 #include "server/clients.h"
 #include "server/clock.h"
 #include "server/config.h"
+#include "server/insight.h"
 #include "server/journal.h"
 #include "server/limits.h"
 #include "server/listener.h"
@@ -38,6 +39,7 @@ struct server {
     struct logger *logger;
     struct clock clock;
     struct stats stats;
+    struct insight insight;
 
     struct command_set *commands;
     struct engine *engine;

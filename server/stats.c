@@ -11,8 +11,16 @@ void stats_init(struct stats *s, size_t command_ids)
     s->by_command = mem_zalloc(command_ids, sizeof *s->by_command);
 }
 
+static void free_histograms(struct stats *s)
+{
+    for (size_t i = 0; i < s->command_ids; i++) histogram_free(s->by_command[i].latency);
+}
+
+void stats_make_histogram(struct command_stat *t) { t->latency = MEM_NEW(struct histogram); }
+
 void stats_free(struct stats *s)
 {
+    if (s->by_command) free_histograms(s);
     mem_free(s->by_command);
     s->by_command = NULL;
 }
@@ -22,6 +30,7 @@ void stats_reset(struct stats *s)
     struct command_stat *by_command = s->by_command;
     const size_t ids = s->command_ids;
     const struct turn turn = s->turn;
+    free_histograms(s);
     memset(by_command, 0, ids * sizeof *by_command);
     *s = (struct stats){.by_command = by_command, .command_ids = ids, .turn = turn};
     turn_reset(&s->turn);

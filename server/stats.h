@@ -2,10 +2,12 @@
 #pragma once
 
 #include "common/command.h"
+#include "server/histogram.h"
 #include "server/turn.h"
 
 struct command_stat {
     uint64_t calls, ticks, rejected, failed;
+    struct histogram *latency; /* NULL: nothing was counted yet */
 };
 
 enum { STATS_ERROR_KINDS = 128, STATS_ERROR_NAME = 32, STATS_SAMPLES = 16 };
@@ -43,6 +45,14 @@ void stats_init(struct stats *s, size_t command_ids);
 void stats_free(struct stats *s);
 /* CONFIG RESETSTAT. */
 void stats_reset(struct stats *s);
+
+/* A command took so many ticks: count that in its histogram. */
+void stats_make_histogram(struct command_stat *t);
+static inline void stats_latency(struct stats *s, struct command_stat *t, uint64_t took)
+{
+    if (__builtin_expect(!t->latency, 0)) stats_make_histogram(t);
+    histogram_add(t->latency, (uint64_t)((double)took * s->turn.ticks.us * 1000));
+}
 
 /* An error was replied; @reply begins with '-'. */
 void stats_error(struct stats *s, struct span reply);

@@ -63,6 +63,17 @@ void replication_role(struct call *c);
 void replication_replicaof(struct call *c);
 void replication_wait(struct call *c);
 
+/* insight.c */
+void slowlog_command_get(struct call *c);
+void slowlog_command_len(struct call *c);
+void slowlog_command_reset(struct call *c);
+void latency_command_latest(struct call *c);
+void latency_command_history(struct call *c);
+void latency_command_reset(struct call *c);
+void latency_command_graph(struct call *c);
+void latency_command_doctor(struct call *c);
+void latency_command_histogram(struct call *c);
+
 /* admin.c */
 void admin_info(struct call *c);
 void admin_time(struct call *c);

@@ -64,6 +64,39 @@ static const struct command command_subcommands[] = {
     COMMANDS_END,
 };
 
+#define WATCHER_FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+#define WATCHER_HINTS "nondeterministic_output request_policy:all_nodes response_policy:special"
+static const struct command latency_subcommands[] = {
+    COMMAND_HINTED("LATENCY|DOCTOR", "", "Say what keeps others waiting, and what may help.", "2.8.13", "O(1)",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_doctor, WATCHER_HINTS),
+    COMMAND_HINTED("LATENCY|GRAPH", "event", "Draw the samples of an event.", "2.8.13", "O(1)",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_graph, WATCHER_HINTS),
+    HELP("LATENCY|HELP", "2.8.13", 0),
+    COMMAND_HINTED("LATENCY|HISTOGRAM", "[command+]", "Count how often commands took how long.", "7.0.0", "O(N) in the number of commands",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_histogram, WATCHER_HINTS),
+    COMMAND_HINTED("LATENCY|HISTORY", "event", "List the samples of an event.", "2.8.13", "O(1)",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_history, WATCHER_HINTS),
+    COMMAND_HINTED("LATENCY|LATEST", "", "Tell the last sample of each event, and its longest.", "2.8.13", "O(1)",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_latest, WATCHER_HINTS),
+    COMMAND_HINTED("LATENCY|RESET", "[event+]", "Forget the samples of events.", "2.8.13", "O(1)",
+            WATCHER_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, latency_command_reset, "request_policy:all_nodes response_policy:all_succeeded"),
+    COMMANDS_END,
+};
+
+static const struct command slowlog_subcommands[] = {
+    COMMAND_HINTED("SLOWLOG|GET", "[count]", "List the last commands that took long.", "2.2.12", "O(N) in the number of entries",
+            CMD_ADMIN | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, slowlog_command_get,
+            "request_policy:all_nodes nondeterministic_output", .history = "4.0.0 Tells address and name of the client."),
+    HELP("SLOWLOG|HELP", "6.2.0", 0),
+    COMMAND_HINTED("SLOWLOG|LEN", "", "Count the entries of the slow log.", "2.2.12", "O(1)",
+            CMD_ADMIN | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, slowlog_command_len,
+            "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"),
+    COMMAND_HINTED("SLOWLOG|RESET", "", "Empty the slow log.", "2.2.12", "O(N) in the number of entries",
+            CMD_ADMIN | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, slowlog_command_reset,
+            "request_policy:all_nodes response_policy:all_succeeded"),
+    COMMANDS_END,
+};
+
 static const struct command rows[] = {
     /* Connection */
     COMMAND("AUTH", "[username]@6.0.0 password", "Authenticate this connection.", "1.0.0", "O(1)",
@@ -100,6 +133,8 @@ static const struct command rows[] = {
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_debug, .internal = true),
     COMMAND_HINTED("INFO", "[section+]", "Tell the state of the server.", "1.0.0", "O(1)",
             CMD_LOADING | CMD_STALE, ACL_DANGEROUS, NO_KEYS, admin_info, "nondeterministic_output request_policy:all_shards response_policy:special", .history = "7.0.0 Takes several sections."),
+    COMMAND_CONTAINER("LATENCY", "About what kept others waiting.", "2.8.13", GROUP_SERVER, latency_subcommands),
+    COMMAND_CONTAINER("SLOWLOG", "About commands that took long.", "2.2.12", GROUP_SERVER, slowlog_subcommands),
     COMMAND("SHUTDOWN", "nosave_save=[NOSAVE|SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0", "Stop the server.", "1.0.0", "O(N) with SAVE, N being the number of keys",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_shutdown),
     COMMAND("BGREWRITEAOF", "", "Make a new base of the log.", "1.0.0", "O(1)",

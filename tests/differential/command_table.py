@@ -39,14 +39,12 @@ ABSENT = """
     cluster|set-config-epoch cluster|setslot cluster|shards cluster|slaves cluster|slots migrate readonly readwrite
     function function|delete function|dump function|flush function|help function|kill function|list function|load
     function|restore function|stats
-    latency latency|doctor latency|graph latency|help latency|histogram latency|history latency|latest latency|reset
     memory|doctor memory|malloc-stats memory|purge memory|stats
     module module|help module|list module|load module|loadex module|unload
     psubscribe publish pubsub pubsub|channels pubsub|help pubsub|numpat pubsub|numsub pubsub|shardchannels
     pubsub|shardnumsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
     eval eval_ro evalsha evalsha_ro fcall fcall_ro script script|debug script|exists script|flush script|help
     script|kill script|load
-    slowlog slowlog|get slowlog|help slowlog|len slowlog|reset
     failover
     lolwut
     monitor

@@ -1,0 +1,128 @@
+"""What the server tells about itself, beside redis-server: slow log, latency, MONITOR, memory; and that it tells no secret."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import relevo
+import resp
+import tap
+
+
+def both(**settings):
+    """Relevo and redis-server with the same settings."""
+    return relevo.start(enable_debug_command="yes", **settings), relevo.start(relevo.REDIS, **settings)
+
+
+def shape(value):
+    """A reply with its numbers and addresses taken out: what a client's parser sees."""
+    if isinstance(value, list):
+        return [shape(v) for v in value]
+    if isinstance(value, int):
+        return int
+    if isinstance(value, bytes) and re.fullmatch(rb"127\.0\.0\.1:\d+", value):
+        return "address"
+    if isinstance(value, bytes) and re.fullmatch(rb"[\d.]+", value):
+        return "number"
+    return value
+
+
+def same_shape(ours, theirs, *command):
+    a, b = shape(ours.value(*command)), shape(theirs.value(*command))
+    tap.equal(a, b, " ".join(map(str, command)))
+
+
+def test_slow_log_as_redis():
+    """SLOWLOG GET tells of the same commands in the same form, cut alike, without passwords."""
+    ours, theirs = both(slowlog_log_slower_than=0)
+    for server in (ours, theirs):
+        server("SLOWLOG", "RESET")
+        server("CLIENT", "SETNAME", "somebody")
+        server("SET", "k", "v" * 300)
+        server("RPUSH", "l", *range(100))
+        server.value("AUTH", "bob", "secret")
+        server.value("HELLO", 2, "AUTH", "default", "secret", "SETNAME", "other")
+        server("CONFIG", "SET", "masterauth", "secret", "maxmemory", 0)
+        server.value("GET")
+        server.value("NOSUCH", "secret")
+        server("MULTI")
+        server("GET", "k")
+        server("EXEC")
+    same_shape(ours, theirs, "SLOWLOG", "GET", -1)
+    same_shape(ours, theirs, "SLOWLOG", "GET", 2)
+    assert b"secret" not in repr(ours("SLOWLOG", "GET", -1)).encode()
+    for command in (["SLOWLOG", "GET", -2], ["SLOWLOG", "GET", "x"], ["SLOWLOG", "LEN"], ["SLOWLOG", "RESET"],
+                    ["SLOWLOG", "LEN"], ["SLOWLOG", "GET", 0], ["CONFIG", "SET", "slowlog-max-len", -1],
+                    ["CONFIG", "SET", "slowlog-log-slower-than", -2], ["CONFIG", "GET", "slowlog-max-*"]):
+        same_shape(ours, theirs, *command)
+
+
+def test_slow_log_obeys_its_settings():
+    """Its length is bounded at once when it is set, and -1 turns it off."""
+    server = relevo.start(slowlog_log_slower_than=0)
+    for _ in range(20):
+        server("PING")
+    assert server("SLOWLOG", "LEN") >= 20
+    server("CONFIG", "SET", "slowlog-max-len", 5)
+    tap.equal(len(server("SLOWLOG", "GET", -1)), 5)
+    server("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    server("SLOWLOG", "RESET")
+    server("PING")
+    tap.equal(server("SLOWLOG", "LEN"), 0)
+    server("CONFIG", "SET", "slowlog-log-slower-than", 20000, "latency-monitor-threshold", 0)
+    server("PING")
+    server("DEBUG", "SLEEP", "0.03")
+    tap.equal([e[3] for e in server("SLOWLOG", "GET", -1)], [[b"DEBUG", b"SLEEP", b"0.03"]])
+
+
+def test_latency_monitor_as_redis():
+    """LATENCY LATEST, HISTORY and RESET have the form of redis-server's, and tell of a slow command."""
+    ours, theirs = both(latency_monitor_threshold=10)
+    for server in (ours, theirs):
+        server("LATENCY", "RESET")
+        server("DEBUG", "SLEEP", "0.05")
+    for command in (["LATENCY", "LATEST"], ["LATENCY", "HISTORY", "command"], ["LATENCY", "HISTORY", "nosuch"],
+                    ["LATENCY", "GRAPH", "nosuch"], ["LATENCY", "RESET", "nosuch"], ["LATENCY", "RESET", "command"],
+                    ["LATENCY", "LATEST"], ["LATENCY", "RESET"], ["LATENCY", "NOSUCH"], ["LATENCY", "LATEST", "x"]):
+        same_shape(ours, theirs, *command)
+    ours("DEBUG", "SLEEP", "0.05")
+    (name, _, last, longest), = ours("LATENCY", "LATEST")
+    tap.equal(name, b"command")
+    assert last >= 50 and longest >= last, (last, longest)
+    assert b"command - high" in ours("LATENCY", "GRAPH", "command")
+    assert b"SLOWLOG GET" in ours("LATENCY", "DOCTOR")
+    tap.equal(ours("LATENCY", "RESET"), 1)
+
+
+def test_histograms_as_redis():
+    """LATENCY HISTOGRAM and INFO latencystats have the form of redis-server's, in RESP2 and RESP3."""
+    ours, theirs = both()
+    for server in (ours, theirs):
+        server("CONFIG", "RESETSTAT")
+        server("SET", "k", 1)
+        for _ in range(10):
+            server("GET", "k")
+        server("CONFIG", "GET", "port")
+        for protocol in (2, 3):
+            server("HELLO", protocol)
+            name, row = server("LATENCY", "HISTOGRAM", "get", "nosuch", "config|nosuch")
+            tap.equal((name, row[:3]), (b"get", [b"calls", 10, b"histogram_usec"]))
+            steps = row[3]
+            tap.equal(steps[-1], 10)
+            assert steps[1::2] == sorted(steps[1::2]) and steps[::2] == sorted(set(steps[::2])), steps
+        tap.equal(sorted(server("LATENCY", "HISTOGRAM", "config")[::2]), [b"config|get", b"config|resetstat"])
+        tap.equal(server("LATENCY", "HISTOGRAM", "config|get")[::2], [b"config|get"])
+        text = server("INFO", "latencystats").decode()
+        assert re.search(r"^latency_percentiles_usec_get:p50=[\d.]+,p99=[\d.]+,p99\.9=[\d.]+\r$", text, re.M), text
+        server("CONFIG", "SET", "latency-tracking-info-percentiles", "0 50.5 100")
+        text = server("INFO", "latencystats").decode()
+        assert re.search(r"^latency_percentiles_usec_get:p0=[\d.]+,p50\.5=[\d.]+,p100=[\d.]+\r$", text, re.M), text
+        server("CONFIG", "SET", "latency-tracking", "no")
+        server("CONFIG", "RESETSTAT")
+        server("GET", "k")
+        assert b"usec_get" not in server("INFO", "latencystats")
+    for words in ("101", "x", "-1", "50 99"):
+        same_shape(ours, theirs, "CONFIG", "SET", "latency-tracking-info-percentiles", words)
+
+
+tap.main()
