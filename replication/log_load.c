@@ -71,15 +71,20 @@ static enum err cut_tail(struct load *l, struct scan *s, uint64_t at, bool save,
     return truncate_file(l->log, s->file.path, at, m);
 }
 
+#define REMEDY                                                                                                \
+    ". Take a backup, get it from a replica (relevo check --fix --from HOST:PORT), or end the log before it " \
+    "(relevo check --fix)"
+
 static enum err damaged(struct load *l, struct scan *s, uint64_t at, uint64_t resume, struct errmsg *m)
 {
     const struct errmsg why = *m;
-    return err_set(
-        m, ERR_CORRUPT,
-        "%s is damaged at byte %" PRIu64 " (log offset %" PRIu64 "): %.100s. All before is whole, and so is "
-        "what begins at log offset %" PRIu64 ". Start from a replica's data or a backup, or cut everything "
-        "from the damage on by: relevo check --fix %.100s",
-        s->file.path, at, s->start + at, why.text, resume, l->log->path);
+    return err_set(m, ERR_CORRUPT,
+                   "%s is damaged at byte %" PRIu64 " (log offset %" PRIu64
+                   "): %.100s. All before is whole, and so is "
+                   "what begins at log offset %" PRIu64
+                   ". Take a backup, get the part from a replica (relevo check --fix --from "
+                   "HOST:PORT), or cut everything from the damage on by: relevo check --fix %.100s",
+                   s->file.path, at, s->start + at, why.text, resume, l->log->path);
 }
 
 /* Batches of the last segment ended before the file did. */
@@ -108,16 +113,14 @@ static enum err ends_early(const struct scan *s, uint64_t offset, uint64_t end, 
 {
     return err_set(m, ERR_CORRUPT,
                    "%s ends at log offset %" PRIu64 ", but the next segment begins at %" PRIu64
-                   ": bytes are missing. Start from a replica's data or a backup",
+                   ": bytes are missing" REMEDY,
                    s->file.path, offset, end);
 }
 
 static enum err missing(const char *path, uint64_t start, struct errmsg *m)
 {
     return err_set(m, ERR_MISSING,
-                   "the segment %s, which holds the log from offset %" PRIu64
-                   " on, is missing. Start from a replica's data or a backup",
-                   path, start);
+                   "the segment %s, which holds the log from offset %" PRIu64 " on, is missing" REMEDY, path, start);
 }
 
 /* The batches of one segment; @next is the segment behind it, or NULL. */
@@ -167,6 +170,15 @@ static enum err load_segment(struct load *l, const struct segment *g, const stru
     return e;
 }
 
+static enum err base_refused(enum err e, struct errmsg *m)
+{
+    const struct errmsg why = *m;
+    return err_set(m, e,
+                   "%.320s. Take a backup, or have an older base or one of a replica take its place by: relevo check "
+                   "--fix [--from HOST:PORT]",
+                   why.text);
+}
+
 static enum err load_our_base(struct load *l, const struct base *base, struct errmsg *m)
 {
     struct scan s = {0};
@@ -174,10 +186,12 @@ static enum err load_our_base(struct load *l, const struct base *base, struct er
     bool there;
     enum err e = file_look(l->log->io, path, &there, m);
     if (!e && !there) e = err_set(m, ERR_MISSING, "the base %s is missing", path);
+    if (e == ERR_MISSING) e = base_refused(e, m);
     if (!e) e = scan_open(&s, l->log->io, path, 0, UINT64_MAX, m);
     if (!e) {
         l->log->stats.base_bytes = s.file.size;
         e = load_rdb(l, &s, m);
+        if (e == ERR_CORRUPT || e == ERR_TRUNCATED || e == ERR_IO) e = base_refused(e, m);
     }
     scan_close(&s);
     mem_free(path);

@@ -1,6 +1,8 @@
 """A start that cannot be right is refused in one line that says what, where and what to do; and no file is touched."""
 import glob
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -46,11 +48,11 @@ def test_damage_in_the_log():
 
 
 def test_damage_in_a_base():
-    """A damaged base: the file and the place."""
+    """A damaged base: the file, the place and the remedy."""
     server = a_life()
     path = path_of(server.dir, "base.rdb")
     harm.damage(path, os.path.getsize(path) // 2)
-    relevo.refused(server.dir, os.path.basename(path), "at offset [0-9]+")
+    relevo.refused(server.dir, os.path.basename(path), "at offset [0-9]+", "relevo check --fix .*--from HOST:PORT")
 
 
 def test_manifests():
@@ -73,13 +75,31 @@ def test_manifests():
 
 
 def test_missing_files():
-    """A missing segment, a missing base: the file, and the part of the log that it held."""
+    """A missing segment, a missing base: the file, the part of the log that it held, and the remedy."""
     server = a_life()
     for kind, words in (("incr.aof", r"from offset [0-9]+ on, is missing"), ("base.rdb", "base .* is missing")):
         directory = harm.copy_of(server.dir)
         path = path_of(directory, kind)
         os.unlink(path)
-        relevo.refused(directory, os.path.basename(path), words)
+        relevo.refused(directory, os.path.basename(path), words, "backup", "relevo check --fix .*--from HOST:PORT")
+
+
+def test_a_disk_that_fails():
+    """A disk that cannot read, write or sync a file that a start needs: the file and the reason; all is there when it can."""
+    server = a_life()
+    digest = server.spawn().ready().digest()
+    server.stop()
+    shim = os.environ.get("RELEVO_SHIM")
+    if not shim:
+        raise tap.Skip("RELEVO_SHIM does not name the built library")
+    shim = shutil.copy(shim, relevo.temporary_directory())  # the loader takes a space in a path for the end of it
+    base, segment = (os.path.basename(path_of(server.dir, kind)) for kind in ("base.rdb", "incr.aof"))
+    for call, name in (("read", base), ("read", segment), ("read", "relevo.manifest"), ("read", "appendonly.aof.manifest"),
+                       ("write", "relevo.manifest"), ("sync", "relevo.manifest"), ("sync", segment)):
+        environment = {"LD_PRELOAD": shim, "SHIM_FAIL": f"{call} {name}",
+                       "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+        relevo.refused(server.dir, re.escape(name), "Input/output error", environment=environment)
+    tap.equal(server.spawn().ready().digest(), digest)
 
 
 def test_files_of_others():

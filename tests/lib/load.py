@@ -14,9 +14,13 @@ import generator
 
 
 def rewrite(server):
-    """A new base of the log, complete."""
+    """A new base of the log, complete. It may have to wait for a save, and is begun a little later then."""
+    def is_over():
+        info = server.info("persistence")
+        return info["aof_rewrite_in_progress"] == "0" and info["aof_rewrite_scheduled"] == "0"
     server("BGREWRITEAOF")
-    relevo.wait(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "0", "the rewrite to end")
+    relevo.wait(is_over, "the rewrite to end")
+    tap.equal(server.info("persistence")["aof_last_bgrewrite_status"], "ok")
 
 
 def fill(server, seed=1, commands=5000):

@@ -167,11 +167,18 @@ class Server:
         try:
             with resp.Connection(self.port) as c:
                 reply = c.value("PING")
+                if reply == b"PONG" and not self._is_own(c):
+                    return False
                 # Without the password a loading server cannot be told from a ready one: its log tells.
                 return reply == b"PONG" or reply.startswith(b"MASTERDOWN") or \
                     reply.startswith(b"NOAUTH") and "Ready to accept connections" in self.log()
         except (OSError, resp.Closed):
             return False
+
+    def _is_own(self, connection):
+        """Whether it is this process that answers, and not another that came first on the port: ours ends then."""
+        found = re.search(rb"\bprocess_id:(\d+)", bytes(connection.value("INFO", "server")))
+        return bool(self.wrapper) or not found or int(found.group(1)) == self.process.pid
 
     def is_listening(self):
         """Whether a connection is taken now."""

@@ -1,7 +1,8 @@
 /* Preloaded into a server: records what it writes and syncs, in order.
  *
  * SHIM_TRACE names the file that takes the record; SHIM_SYNC_DELAY_US makes every fsync and fdatasync that much slower;
- * while a file stands at SHIM_SYNC_GATE, none begins.
+ * while a file stands at SHIM_SYNC_GATE, none begins. SHIM_FAIL="CALL TEXT" has every such CALL (read, write, sync) on a
+ * regular file or directory whose path contains TEXT fail with EIO.
  * One line per event, with a number that grows in the order of events over all threads:
  *
  *     NUMBER file FD BYTES PATH      a write to a regular file returned
@@ -103,6 +104,19 @@ static void note_socket(int fd, const struct iovec *iov, size_t count)
     errno = saved;
 }
 
+/* Whether this call is to fail; errno is set then. */
+static int is_broken(const char *call, int fd)
+{
+    const char *plan = getenv("SHIM_FAIL");
+    const size_t n = strlen(call);
+    char path[512];
+    if (!plan || strncmp(plan, call, n) != 0 || plan[n] != ' ') return 0;
+    const mode_t kind = kind_of(fd);
+    if ((kind != S_IFREG && kind != S_IFDIR) || !strstr(path_of(fd, path), plan + n + 1)) return 0;
+    errno = EIO;
+    return 1;
+}
+
 static void delay(void)
 {
     const char *text = getenv("SHIM_SYNC_DELAY_US");
@@ -128,7 +142,7 @@ static int sync_with(long call, int fd)
                                   path));
     delay();
     wait_at_gate();
-    int result = (int)syscall(call, fd);
+    int result = is_broken("sync", fd) ? -1 : (int)syscall(call, fd);
     int saved = errno;
     record(line, (size_t)snprintf(line, sizeof line, "%lu sync-end %d %d %s\n", atomic_fetch_add(&next_number, 1), fd,
                                   result, path));
@@ -140,8 +154,21 @@ int fsync(int fd) { return sync_with(SYS_fsync, fd); }
 
 int fdatasync(int fd) { return sync_with(SYS_fdatasync, fd); }
 
+ssize_t read(int fd, void *to, size_t length)
+{
+    return is_broken("read", fd) ? -1 : syscall(SYS_read, fd, to, length);
+}
+
+ssize_t pread64(int fd, void *to, size_t length, off64_t at)
+{
+    return is_broken("read", fd) ? -1 : syscall(SYS_pread64, fd, to, length, at);
+}
+
+ssize_t pread(int fd, void *to, size_t length, off_t at) { return pread64(fd, to, length, at); }
+
 ssize_t write(int fd, const void *data, size_t length)
 {
+    if (is_broken("write", fd)) return -1;
     struct iovec one = {(void *)data, length};
     note_socket(fd, &one, 1);
     ssize_t n = syscall(SYS_write, fd, data, length);
@@ -151,6 +178,7 @@ ssize_t write(int fd, const void *data, size_t length)
 
 ssize_t writev(int fd, const struct iovec *iov, int count)
 {
+    if (is_broken("write", fd)) return -1;
     note_socket(fd, iov, (size_t)count);
     ssize_t n = syscall(SYS_writev, fd, iov, count);
     note_file(fd, n);
@@ -159,6 +187,7 @@ ssize_t writev(int fd, const struct iovec *iov, int count)
 
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t at)
 {
+    if (is_broken("write", fd)) return -1;
     ssize_t n = syscall(SYS_pwrite64, fd, data, length, at);
     note_file(fd, n);
     return n;
