@@ -376,6 +376,11 @@ uint64_t log_backlog(const struct log *log)
     return end > written ? end - written : 0;
 }
 
+uint64_t log_next_flush(const struct log *log)
+{
+    return atomic_load_explicit(&log->flushes, memory_order_relaxed) + 1;
+}
+
 int64_t log_unsynced_ms(const struct log *log, int64_t now_ms)
 {
     const int64_t since = atomic_load(&log->unsynced_since_ms);

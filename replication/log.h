@@ -159,6 +159,12 @@ int64_t log_unsynced_ms(const struct log *log, int64_t now_ms);
 /* True, with the reason, while the disk fails. Any thread. */
 bool log_failed(struct log *log, struct errmsg *m);
 
+/* Under `always`: what was appended so far is to be flushed as soon as the flush under way is over. Else the log thread
+ * rests for a moment between two flushes, and takes more by the next. */
+void log_hurry(struct log *log);
+/* Counted from 1: the flush that will take what is appended now (if it does not begin this very moment). Any thread. */
+uint64_t log_next_flush(const struct log *log);
+
 void log_set_sync(struct log *log, enum log_sync_policy policy);
 void log_set_retention(struct log *log, uint64_t bytes, int64_t ms);
 void log_set_keep(struct log *log, unsigned bases); /* takes effect with the next base */

@@ -77,6 +77,7 @@ struct log {
 
     /* Any thread. */
     _Atomic uint64_t end, written, durable;
+    _Atomic uint64_t flushes;          /* times that the log thread took something */
     _Atomic int64_t unsynced_since_ms; /* wall clock; 0: all is durable */
     atomic_int policy;
     atomic_bool notify_written;
@@ -88,7 +89,7 @@ struct log {
     size_t inbox_count, inbox_room;
     uint64_t inbox_bytes;
     enum log_sleep sleep;
-    bool urgent; /* somebody waits for an answer */
+    bool urgent; /* somebody waits for an answer, or enough wait for a flush */
     bool quit, running;
     pthread_t thread;
 
@@ -102,6 +103,7 @@ struct log {
     uint64_t unsynced_bytes;        /* in them */
     uint32_t written_crc, kept_crc; /* of the batches that end at `written` and where `unsynced` begins */
     int64_t sync_due_us, retry_due_us, retain_due_us, group_us; /* monotonic; 0: not due */
+    int64_t flush_us;                                           /* what a write and sync take: moving average */
     bool sync_failed, broken;                                   /* broken: nothing can be saved any more */
     bool aof_stale;                                             /* Redis's manifest is older than ours */
     bool foreign; /* until the first checkpoint: nothing of ours is in the manifest */

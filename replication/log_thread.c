@@ -1,15 +1,19 @@
 /* The log thread: takes what is queued, in order, and settles it.
  *
- * The thread sleeps in one of two ways. After work it dozes for a moment (GATHER_US) unless the policy is `always`: what
- * comes meanwhile is written by one call, and the main thread need not wake anybody. With nothing to do it is asleep,
- * and the first thing queued wakes it. */
+ * The thread sleeps in one of two ways. After work it dozes for a moment: what comes meanwhile is written by one call, and
+ * the main thread need not wake anybody. With nothing to do it is asleep, and the first thing queued wakes it.
+ *
+ * Under `always` clients wait for each flush. There the doze is short and in proportion to a flush (DOZE_FLUSHES,
+ * DOZE_MAX_US), so that one that is cheap does not follow another for a client or two each, taking the processor away
+ * from those who make the next requests; and log_hurry() ends it when enough clients wait. */
 #include <assert.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "common/mem.h"
 #include "replication/log_impl.h"
 
-enum { GATHER_US = 1000, GATHER_BYTES = 256 << 10 };
+enum { GATHER_US = 1000, GATHER_BYTES = 256 << 10, DOZE_FLUSHES = 2, DOZE_MAX_US = 100 };
 
 static void lock(struct log *log) { (void)pthread_mutex_lock(&log->lock); }
 static void unlock(struct log *log) { (void)pthread_mutex_unlock(&log->lock); }
@@ -30,6 +34,15 @@ void log_queue_chunk(struct log *log, struct chunk *c)
     push(log, (struct log_op){.chunk = c});
     log->inbox_bytes += c->len;
     const bool wake = log->sleep == LOG_ASLEEP || (log->sleep == LOG_DOZING && log->inbox_bytes >= GATHER_BYTES);
+    unlock(log);
+    if (wake) (void)pthread_cond_signal(&log->wake);
+}
+
+void log_hurry(struct log *log)
+{
+    lock(log);
+    if (log->inbox_count) log->urgent = true;
+    const bool wake = log->urgent && log->sleep != LOG_AWAKE;
     unlock(log);
     if (wake) (void)pthread_cond_signal(&log->wake);
 }
@@ -101,14 +114,20 @@ static void sleep_until(struct log *log, int64_t monotonic_us)
 
 static bool may_gather(const struct log *log)
 {
-    return !log->urgent && !log->quit && log->inbox_bytes < GATHER_BYTES &&
-           atomic_load(&log->policy) != LOG_SYNC_ALWAYS;
+    return !log->urgent && !log->quit && log->inbox_bytes < GATHER_BYTES;
+}
+
+static int64_t doze_us(const struct log *log)
+{
+    if (atomic_load(&log->policy) != LOG_SYNC_ALWAYS) return GATHER_US;
+    const int64_t us = log->flush_us * DOZE_FLUSHES;
+    return us < DOZE_MAX_US ? us : DOZE_MAX_US;
 }
 
 /* Under the lock: return when there is work, when it is time for something, or when the end has come. */
 static void sleep_a_little(struct log *log)
 {
-    const int64_t gathered = log->group_us + GATHER_US;
+    const int64_t gathered = log->group_us + doze_us(log);
     log->sleep = LOG_DOZING;
     while (may_gather(log) && log_monotonic_us() < gathered) sleep_until(log, gathered);
     log->sleep = LOG_ASLEEP;
@@ -137,18 +156,23 @@ static size_t take(struct log *log, bool *go)
     log->urgent = false;
     *go = count || !log->quit;
     unlock(log);
+    if (count) (void)atomic_fetch_add_explicit(&log->flushes, 1, memory_order_relaxed);
     return count;
 }
 
 static void *run(void *context)
 {
+    enum { SMOOTHING = 8 };
     struct log *log = context;
+    (void)prctl(PR_SET_TIMERSLACK, 1000UL); /* ns: by default a doze would last 50 us longer */
     for (;;) {
         bool go;
         const size_t count = take(log, &go);
         if (!go) return NULL;
+        const int64_t begin = log_monotonic_us();
         work(log, count);
         log->group_us = log_monotonic_us();
+        if (count) log->flush_us += (log->group_us - begin - log->flush_us) / SMOOTHING;
     }
 }
 

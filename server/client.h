@@ -70,6 +70,7 @@ struct client {
     uint64_t left;            /* bytes of replies that have left `out` */
     struct held held;         /* of those in `out`, which must wait */
     uint64_t wrote;           /* position of the log behind its last write */
+    uint64_t joined;          /* flush of the log that its last write was to ride in: for cohort_join() */
     uint64_t depends;         /* position that the reply being made depends on; 0: none */
     enum output_class output; /* whose limits apply to what waits for it */
     int64_t soft_since_ms;    /* above the soft output limit since, or 0 */

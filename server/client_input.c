@@ -129,6 +129,7 @@ static size_t consume(struct client *c, struct span in)
         now = next;
         next = spent;
     }
+    if (s->journal.enough) journal_close_batch(s);
     if (c->out.len) client_mark_dirty(c);
     return c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSING) ? in.n : done;
 }

@@ -172,7 +172,7 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     const size_t mark = reply->out->len;
     execute(c, e, r, reply);
     stats->commands++;
-    if (s->journal.effects.count != effects) c->wrote = journal_position(s);
+    if (s->journal.effects.count != effects) journal_wrote(c);
     if (s->journal.hold) {
         const uint64_t position = journal_depends(s, c, e, r, effects);
         if (position > c->depends) c->depends = position;

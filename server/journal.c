@@ -99,7 +99,19 @@ void journal_close_batch(struct server *s)
     limits_gave(s, c->len);
     chunk_unref(c);
     effects_begin(&j->effects, &j->batch);
+    if (j->enough) {
+        log_hurry(j->log);
+        cohort_hand_over(&j->cohort);
+        j->enough = false;
+    }
     check_backlog(s);
+}
+
+void journal_wrote(struct client *c)
+{
+    struct journal *j = &c->server->journal;
+    c->wrote = journal_position(c->server);
+    if (j->strict && cohort_join(&j->cohort, log_next_flush(j->log), &c->joined)) j->enough = true;
 }
 
 void journal_append_chunk(struct server *s, struct chunk *c)

@@ -13,6 +13,7 @@
 
 #include "common/engine.h"
 #include "common/resp.h"
+#include "server/cohort.h"
 #include "server/held.h"
 
 struct chunk;
@@ -28,12 +29,14 @@ struct journal {
     struct effects effects;
     uv_async_t wake; /* the log thread has news */
     struct touched *touched;
-    struct client *held; /* clients with replies that wait */
-    uint64_t committed;  /* as far as replies are concerned */
-    bool strict;         /* appendfsync always: replies wait, those to reads too */
-    bool late;           /* everysec, and the disk has fallen behind: replies to writes wait */
-    bool hold;           /* strict or late */
-    bool failed;         /* the disk is; writes are refused */
+    struct client *held;  /* clients with replies that wait */
+    uint64_t committed;   /* as far as replies are concerned */
+    struct cohort cohort; /* who waits for the next flush, while strict */
+    bool enough;          /* so many that it should begin: the batch is closed behind what this client sent */
+    bool strict;          /* appendfsync always: replies wait, those to reads too */
+    bool late;            /* everysec, and the disk has fallen behind: replies to writes wait */
+    bool hold;            /* strict or late */
+    bool failed;          /* the disk is; writes are refused */
     char failure[512];
     bool choked;    /* so much waits for the disk that nothing is added */
     bool appending; /* the log has an epoch of ours: batches may be closed */
@@ -53,6 +56,9 @@ void journal_close_batch(struct server *s);
 /* The same if it has grown large within a turn: batches of like size keep the allocator's free space whole. A little less
  * than 64 KB, which is a size that it does not round up. */
 static inline bool journal_is_large(const struct journal *j) { return j->batch.len > (60u << 10); }
+
+/* The client executed a command that has effects. */
+void journal_wrote(struct client *c);
 
 /* A received chunk goes into the log. Borrows @c. */
 void journal_append_chunk(struct server *s, struct chunk *c);

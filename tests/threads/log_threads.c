@@ -105,6 +105,7 @@ static bool write_all(struct log *log, struct told *told)
     bool right = true;
     for (unsigned i = 0; i < BATCHES; i++) {
         append(log, &batch);
+        if (i % 3 == 0 && log_next_flush(log) > 0) log_hurry(log);
         if (i % 700 == 699) {
             right = right && (!c || checkpoint_wait(c, &m) == CHECKPOINT_DONE);
             checkpoint_free(c);
