@@ -90,6 +90,7 @@ void client_close(struct client *c)
     journal_forget_client(c);
     wait_forget(c);
     watches_forget(c);
+    monitors_forget(c);
     c->flags |= CLIENT_CLOSING;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -116,6 +117,7 @@ static void drop_text(char **text)
 void client_reset(struct client *c)
 {
     transaction_discard(c);
+    monitors_forget(c);
     c->session.db = 0;
     c->resp = 2;
     drop_text(&c->name);

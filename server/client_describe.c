@@ -23,6 +23,7 @@ static void put_flags(const struct client *c, struct buf *to)
         {CLIENT_CLOSE_AFTER_REPLY, 'c'},
         {CLIENT_CHANGED_UNDER, 'd'},
         {CLIENT_NO_EVICT, 'e'},
+        {CLIENT_MONITOR, 'O'},
     };
     const size_t before = to->len;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)

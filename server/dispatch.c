@@ -182,6 +182,7 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     stat->ticks += took;
     if (s->insight.tracking) stats_latency(stats, stat, took);
     if (took >= s->insight.notable) insight_note(c, e, r, took);
+    if (s->monitors.count) monitors_feed(c, e, r, NULL);
     if (!reply->errors || reply->out->len <= mark || reply->out->p[mark] != '-') return;
     stat->failed++;
     stats_error(stats, span_of(reply->out->p + mark, reply->out->len - mark));

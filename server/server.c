@@ -232,6 +232,7 @@ static void stop(struct server *s, bool served)
     listeners_free(s);
     engine_free(s->engine);
     insight_free(s);
+    monitors_free(s);
     stats_free(&s->stats);
     command_set_free(s->commands);
     lifecycle_free(s);

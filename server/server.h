@@ -18,6 +18,7 @@
 #include "server/limits.h"
 #include "server/listener.h"
 #include "server/logger.h"
+#include "server/monitors.h"
 #include "server/nodes.h"
 #include "server/reaper.h"
 #include "server/saver.h"
@@ -40,6 +41,7 @@ struct server {
     struct clock clock;
     struct stats stats;
     struct insight insight;
+    struct monitors monitors;
 
     struct command_set *commands;
     struct engine *engine;

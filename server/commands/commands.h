@@ -73,6 +73,7 @@ void latency_command_reset(struct call *c);
 void latency_command_graph(struct call *c);
 void latency_command_doctor(struct call *c);
 void latency_command_histogram(struct call *c);
+void monitor_command(struct call *c);
 
 /* admin.c */
 void admin_info(struct call *c);

@@ -1,4 +1,4 @@
-/* SLOWLOG and LATENCY. */
+/* SLOWLOG, LATENCY and MONITOR. */
 #include <time.h>
 
 #include "common/num.h"
@@ -156,4 +156,17 @@ void latency_command_histogram(struct call *c)
         if (e) n += reply_histograms(c, e);
     }
     reply_end_map(c->reply, mark, n);
+}
+
+/* ---- MONITOR ---- */
+
+void monitor_command(struct call *c)
+{
+    struct client *client = client_of(c);
+    if (client->flags & CLIENT_MUST_NOT_BLOCK) {
+        reply_error(c->reply, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+        return;
+    }
+    monitors_add(client);
+    reply_ok(c->reply);
 }

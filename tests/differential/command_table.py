@@ -47,7 +47,6 @@ ABSENT = """
     script|kill script|load
     failover
     lolwut
-    monitor
     psync
     replconf
     sync"""

@@ -125,4 +125,47 @@ def test_histograms_as_redis():
         same_shape(ours, theirs, "CONFIG", "SET", "latency-tracking-info-percentiles", words)
 
 
+def monitored(server, commands, last):
+    """The lines that a monitor is sent for commands of another connection, up to the one that holds @last."""
+    with resp.Connection(server.port) as monitor, resp.Connection(server.port) as c:
+        tap.equal(monitor("MONITOR"), b"OK")
+        for command in commands:
+            c.value(*command)
+        lines = []
+        while not lines or last not in lines[-1]:
+            lines.append(monitor.read())
+        return [re.sub(rb"^\d+\.\d{6} \[(\d+) 127\.0\.0\.1:\d+\]", rb"TIME [\1 ADDR]", line) for line in lines]
+
+
+def test_monitor_as_redis():
+    """MONITOR tells of the same commands in the same order and the same words, and of no password."""
+    commands = [["SET", "k", "v"], ["GET"], ["NOSUCH"], ["AUTH", "secret"], ["AUTH", "bob", "secret"],
+                ["HELLO", 3, "AUTH", "default", "secret", "SETNAME", "x"], ["CONFIG", "SET", "masterauth", "secret"],
+                ["CONFIG", "GET", "port"], ["MULTI"], ["SET", b'q"\\\x00\r\n\xff', ""], ["GET", "k"], ["EXEC"],
+                ["SLOWLOG", "LEN"], ["SELECT", 3], ["LPUSH", "k", 1], ["get", "k"], ["COMMAND", "COUNT"], ["RESET"],
+                ["ECHO", "the end"]]
+    ours, theirs = both()
+    a, b = (monitored(s, commands, b"the end") for s in (ours, theirs))
+    tap.equal(a, b)
+    assert not any(b"secret" in line for line in a), a
+
+
+def test_monitors_end():
+    """A monitor that is reset is told no more, one that does not read is closed at its limit, and CLIENT LIST shows it."""
+    server = relevo.start(client_output_buffer_limit="pubsub 1000000 0 0")
+    with resp.Connection(server.port) as monitor, resp.Connection(server.port) as other:
+        tap.equal(monitor("MONITOR"), b"OK")
+        assert re.search(rb"flags=O[^\n]* cmd=monitor", other("CLIENT", "LIST"))
+        tap.equal(monitor("RESET"), b"RESET")
+        other("SET", "k", "v")
+        tap.equal(monitor("PING"), b"PONG")
+        tap.equal(monitor("MONITOR"), b"OK")
+        before = int(server.info("stats")["client_output_buffer_limit_disconnections"])
+        for _ in range(20):
+            other("SET", "k", "v" * 900000)
+        relevo.wait(lambda: int(server.info("stats")["client_output_buffer_limit_disconnections"]) > before,
+                    "the monitor to be closed")
+        tap.equal(other("GET", "k"), b"v" * 900000)
+
+
 tap.main()
