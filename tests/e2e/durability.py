@@ -67,7 +67,8 @@ def early_replies(trace, path, ends, begin):
             assert event[2] == "0", event
             synced = max(synced, begun[event[1]])
         elif event[0] == "socket":
-            for match in re.finditer(rb":(\d+)\r\n", bytes.fromhex(event[3])):
+            data = bytes.fromhex(event[3])
+            for match in re.finditer(rb":(\d+)\r\n", data if data.startswith(b":") else b""):  # INFO has such lines too
                 number = int(match.group(1))
                 seen += 1
                 if ends[number - 1] > synced:
