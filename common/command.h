@@ -11,6 +11,7 @@
  * the server's (server/), so that one look-up finds both. */
 #pragma once
 
+#include "common/err.h"
 #include "common/span.h"
 
 struct call;
@@ -178,12 +179,19 @@ struct command_entry {
     const struct command_entry *parent;
     const struct command_entry *const *subs; /* of a container */
     size_t sub_count;
-    const char *name; /* full name, lower case */
+    const char *name;   /* full name, lower case */
+    const char *called; /* what it is found by: its name, unless it was renamed; NULL: nobody finds it */
 };
 
 /* NULL if unknown. Any case. With subcommands, @sub (may be empty) chooses one; where it names none, the container
  * itself is returned, whose row has no run(). */
 const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub);
+/* By the name of its row, whatever it was renamed to. */
+const struct command_entry *command_find_original(const struct command_set *s, struct span name, struct span sub);
+
+/* From now on command_find() knows a command by the name @to only; empty: not at all. Its name stays what it is. Subcommands go
+ * with it. Errors: ERR_MISSING  there is no command @from; ERR_EXISTS  another command is called @to. */
+MUST_USE enum err command_rename(struct command_set *s, struct span from, struct span to);
 size_t command_count(const struct command_set *s);                                 /* without subcommands */
 const struct command_entry *command_at(const struct command_set *s, size_t index); /* 0 .. command_count()-1 */
 size_t command_ids(const struct command_set *s);                                   /* ids are below this */

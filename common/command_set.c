@@ -10,12 +10,13 @@
 /* An entry with what it owns. */
 struct node {
     struct command_entry entry; /* first: entries are cast to their nodes */
+    char *renamed;
     char name[];
 };
 
 struct slot {
     struct command_entry *entry; /* NULL: empty */
-    uint32_t hash, length;       /* of its name */
+    uint32_t hash, length;       /* of the name that it is called by */
 };
 
 struct command_set {
@@ -40,6 +41,7 @@ static void entry_free(struct command_entry *e)
 {
     for (size_t i = 0; i < e->sub_count; i++) mem_free((void *)e->subs[i]);
     mem_free((void *)e->subs);
+    mem_free(((struct node *)(void *)e)->renamed);
     mem_free(e);
 }
 
@@ -65,17 +67,25 @@ static struct slot *slot_of(const struct command_set *s, struct span name, uint3
     for (size_t i = hash;; i++) {
         struct slot *slot = &s->slots[i & (s->slot_count - 1)];
         if (!slot->entry) return slot;
-        if (slot->hash == hash && slot->length == name.n && is_lower_case_of(slot->entry->name, name)) return slot;
+        if (slot->hash == hash && slot->length == name.n && is_lower_case_of(slot->entry->called, name)) return slot;
     }
 }
 
 static void place(struct command_set *s, struct command_entry *e)
 {
-    const struct span name = span_str(e->name);
+    if (!e->called) return;
+    const struct span name = span_str(e->called);
     const uint32_t hash = name_hash(name);
     struct slot *slot = slot_of(s, name, hash);
     assert(!slot->entry); /* no command is declared twice */
     *slot = (struct slot){e, hash, (uint32_t)name.n};
+}
+
+static void place_all(struct command_set *s)
+{
+    mem_free(s->slots);
+    s->slots = mem_zalloc(s->slot_count, sizeof *s->slots);
+    for (size_t i = 0; i < s->count; i++) place(s, s->list[i]);
 }
 
 static void grow(struct command_set *s)
@@ -85,10 +95,8 @@ static void grow(struct command_set *s)
         s->list = mem_realloc(s->list, s->room * sizeof *s->list);
     }
     if (s->count * 2 < s->slot_count) return;
-    mem_free(s->slots);
     s->slot_count = s->slot_count ? s->slot_count * 2 : 128;
-    s->slots = mem_zalloc(s->slot_count, sizeof *s->slots);
-    for (size_t i = 0; i < s->count; i++) place(s, s->list[i]);
+    place_all(s);
 }
 
 /* True for a command that has keys, but not all of them where first key, last key and step could say so. */
@@ -115,7 +123,8 @@ static struct command_entry *entry_new(struct command_set *s, const struct comma
                                 .arity = size.more ? -least : least,
                                 .id = s->next_id++,
                                 .parent = parent,
-                                .name = node->name};
+                                .name = node->name,
+                                .called = node->name};
     if (has_movable_keys(row)) e->flags |= CMD_MOVABLE_KEYS;
     return e;
 }
@@ -141,15 +150,50 @@ void command_set_add(struct command_set *s, const struct command *rows, uint32_t
     }
 }
 
-const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub)
+/* @e, or the subcommand of it that @sub names. */
+static const struct command_entry *choose(const struct command_entry *e, struct span sub)
 {
-    if (s->slot_count == 0) return NULL;
-    const struct command_entry *e = slot_of(s, name, name_hash(name))->entry;
     if (!e || e->sub_count == 0) return e;
     const size_t prefix = strlen(e->name) + 1;
     for (size_t i = 0; i < e->sub_count; i++)
         if (span_is(sub, e->subs[i]->name + prefix)) return e->subs[i];
     return e;
+}
+
+const struct command_entry *command_find(const struct command_set *s, struct span name, struct span sub)
+{
+    if (s->slot_count == 0) return NULL;
+    return choose(slot_of(s, name, name_hash(name))->entry, sub);
+}
+
+static struct command_entry *find_row(const struct command_set *s, struct span name)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (span_is(name, s->list[i]->name)) return s->list[i];
+    return NULL;
+}
+
+const struct command_entry *command_find_original(const struct command_set *s, struct span name, struct span sub)
+{
+    return choose(find_row(s, name), sub);
+}
+
+enum err command_rename(struct command_set *s, struct span from, struct span to)
+{
+    const struct command_entry *found = command_find(s, from, SPAN(""));
+    if (!found) return ERR_MISSING;
+    struct command_entry *e = find_row(s, span_str(found->name));
+    if (to.n && slot_of(s, to, name_hash(to))->entry) return ERR_EXISTS;
+    struct node *node = (struct node *)(void *)e;
+    mem_free(node->renamed);
+    node->renamed = NULL;
+    if (to.n) {
+        node->renamed = mem_zalloc(1, to.n + 1);
+        for (size_t i = 0; i < to.n; i++) node->renamed[i] = ascii_lower(to.p[i]);
+    }
+    e->called = node->renamed;
+    place_all(s);
+    return ERR_OK;
 }
 
 size_t command_count(const struct command_set *s) { return s->count; }

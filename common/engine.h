@@ -60,10 +60,14 @@ struct engine_options {
         .limits = ENCODING_LIMITS_DEFAULT, .eviction = EVICTION_DEFAULT                      \
     }
 
+struct call;
+
 /* What a connection carries into the engine. */
 struct session {
     unsigned db;
     bool no_touch; /* CLIENT NO-TOUCH: what it looks at does not count as used, but for TOUCH's word */
+    /* May this call look at keys that stand in none of its arguments (BY and GET of SORT)? NULL: yes. */
+    bool (*reads_all_keys)(const struct call *call);
 };
 
 /* Where a request comes from. */

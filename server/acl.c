@@ -12,6 +12,8 @@ struct acl {
     size_t count;
     struct acl_user *fallback; /* "default", one of them */
     bool channels_by_default;
+    bool password_set; /* acl_set_password() */
+    uint8_t password[ACL_HASH_BYTES];
 };
 
 /* The place of @name among the users; true: it is there. */
@@ -129,15 +131,43 @@ struct acl_user *acl_authenticate(const struct acl *a, struct span name, struct 
     return u && u->on && (u->open || known) ? u : NULL;
 }
 
+/* The default user gets the one password, or none. */
+static void use_password(struct acl *a)
+{
+    acl_user_drop_hashes(a->fallback);
+    a->fallback->open = !a->password_set;
+    if (a->password_set) acl_user_add_hash(a->fallback, a->password);
+}
+
 void acl_set_password(struct acl *a, struct span password)
 {
-    uint8_t hash[ACL_HASH_BYTES];
-    acl_user_drop_hashes(a->fallback);
-    a->fallback->open = password.n == 0;
-    if (password.n == 0) return;
-    acl_user_hash(password, hash);
-    acl_user_add_hash(a->fallback, hash);
-    sodium_memzero(hash, sizeof hash);
+    a->password_set = password.n > 0;
+    acl_user_hash(password, a->password);
+    use_password(a);
+}
+
+/* Only the default user, with what the settings say of it. */
+static struct acl *like(const struct acl *a)
+{
+    struct acl *fresh = acl_new(a->commands);
+    fresh->password_set = a->password_set;
+    memcpy(fresh->password, a->password, sizeof fresh->password);
+    use_password(fresh);
+    acl_set_channels_default(fresh, a->channels_by_default);
+    return fresh;
+}
+
+bool acl_is_plain(const struct acl *a)
+{
+    struct acl *fresh = like(a);
+    struct buf now = {0}, initial = {0};
+    acl_format(a, &now);
+    acl_format(fresh, &initial);
+    const bool plain = span_eq(buf_span(&now), buf_span(&initial));
+    buf_free(&now);
+    buf_free(&initial);
+    acl_free(fresh);
+    return plain;
 }
 
 bool acl_is_open(const struct acl *a) { return a->fallback->on && a->fallback->open; }
@@ -234,9 +264,8 @@ static void parse_lines(struct acl *fresh, struct span text, const char *source,
 
 enum err acl_parse(struct acl *a, struct span text, const char *source, struct acl **before, struct buf *errors)
 {
-    struct acl *fresh = acl_new(a->commands);
+    struct acl *fresh = like(a);
     const size_t mark = errors->len;
-    acl_set_channels_default(fresh, a->channels_by_default);
     parse_lines(fresh, text, source, errors);
     *before = fresh;
     if (errors->len == mark) {

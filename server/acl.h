@@ -39,10 +39,13 @@ void acl_set_password(struct acl *a, struct span password);
 
 /* Does the default user need no password? */
 bool acl_is_open(const struct acl *a);
+/* Is there only the default user, as it is from the start, but for acl_set_password()? */
+bool acl_is_plain(const struct acl *a);
 
 /* Users as text, a line of "user <name> <rules>" for each. */
 void acl_format(const struct acl *a, struct buf *to);
-/* Replace all users by those of such a text. Empty lines are passed over. Errors: ERR_INVALID, all of them, each with
+/* Replace all users by those of such a text. Empty lines are passed over. A text that does not name the default user leaves it as
+ * it is from the start, with the password of acl_set_password(): Redis forgets that one, and is open. Errors: ERR_INVALID, all of them, each with
  * @source and its line, appended to @errors; then nothing has changed. *@before gives the old users, which still must be
  * freed by acl_free(). */
 MUST_USE enum err acl_parse(struct acl *a, struct span text, const char *source, struct acl **before,

@@ -149,7 +149,7 @@ static const char *apply_command(const struct acl_user *u, struct acl_selector *
     const char *bar = memchr(name.p, '|', name.n);
     const struct span head = span_of(name.p, bar ? (size_t)(bar - name.p) : name.n);
     const struct span tail = bar ? rest_of(name, head.n + 1) : SPAN("");
-    const struct command_entry *e = command_find(u->commands, head, tail);
+    const struct command_entry *e = command_find_original(u->commands, head, tail);
     if (!e) return unknown_command;
     if (!bar || e->parent) {
         permit(s, e, allow);
@@ -301,8 +301,9 @@ static bool find_end(const struct span *rules, size_t n, size_t i, size_t *end)
 {
     for (*end = i; *end < n; (*end)++) {
         const struct span rule = rules[*end];
-        if (*end > i && rule.n && rule.p[0] == '(') return false;
-        if (rule.n && rule.p[rule.n - 1] == ')' && !(*end == i && rule.n == 1)) return true;
+        const bool closes = rule.n && rule.p[rule.n - 1] == ')' && !(*end == i && rule.n == 1);
+        if (closes) return true;
+        if (*end > i && rule.n && rule.p[0] == '(') return false; /* Redis forgets the words before it */
     }
     return false;
 }
@@ -324,18 +325,24 @@ static bool fail(struct acl_failure *f, struct span rule, const char *why)
     return false;
 }
 
+/* Do all selectors end? That is looked at before any rule is. */
+static bool check_parentheses(const struct span *rules, size_t n, struct acl_failure *f)
+{
+    for (size_t i = 0, end; i < n; i = end + 1) {
+        end = i;
+        if (rules[i].n && rules[i].p[0] == '(' && !find_end(rules, n, i, &end)) return fail(f, rules[i], NULL);
+    }
+    return true;
+}
+
 bool acl_rules_apply(struct acl_user *u, const struct span *rules, size_t n, struct acl_failure *f)
 {
     struct buf joined = {0};
-    bool done = true;
-    for (size_t i = 0; done && i < n; i++) {
+    bool done = check_parentheses(rules, n, f);
+    for (size_t i = 0, end; done && i < n; i = end + 1) {
         struct span rule = rules[i];
-        size_t end = i;
-        if (rule.n && rule.p[0] == '(') {
-            if (!find_end(rules, n, i, &end)) {
-                done = fail(f, rule, NULL);
-                break;
-            }
+        end = i;
+        if (rule.n && rule.p[0] == '(' && find_end(rules, n, i, &end)) {
             joined.len = 0;
             for (size_t j = i; j <= end; j++) {
                 if (j > i) buf_add_char(&joined, ' ');
@@ -345,8 +352,8 @@ bool acl_rules_apply(struct acl_user *u, const struct span *rules, size_t n, str
         }
         const char *why = apply_rule(u, rule);
         if (why) done = fail(f, rule, why);
-        i = end;
     }
+    if (joined.len) sodium_memzero(joined.p, joined.len);
     buf_free(&joined);
     acl_user_settle(u);
     return done;

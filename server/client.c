@@ -123,7 +123,7 @@ void client_reset(struct client *c)
     drop_text(&c->name);
     c->flags &= ~(unsigned)(CLIENT_REPLY_FLAGS | CLIENT_NO_EVICT);
     c->session.no_touch = false;
-    if (c->server->clients.password_set) c->flags &= ~(unsigned)CLIENT_TRUSTED;
+    access_greet(c);
 }
 
 void client_refuse_stranger(struct client *c) { turn_away(c, protected_mode_text); }
@@ -150,12 +150,13 @@ void client_accept(struct server *s, uv_stream_t *listener, struct tls_context *
     s->stats.connections++;
     c->created_ms = c->active_ms = clock_now(&s->clock);
     learn_addresses(c);
-    if (!s->clients.password_set) c->flags |= CLIENT_TRUSTED;
+    access_greet(c);
     if (s->clients.count > (size_t)config_number(s->config, SET_MAXCLIENTS)) {
         turn_away(c, "-ERR max number of clients reached\r\n");
         return;
     }
-    if (config_number(s->config, SET_PROTECTED_MODE) && !s->clients.password_set && !(c->flags & CLIENT_LOCAL)) {
+    if (config_number(s->config, SET_PROTECTED_MODE) && acl_default(s->access.users)->open &&
+        !(c->flags & CLIENT_LOCAL)) {
         if (c->tls || !config_text(s->config, SET_CLUSTER_SECRET_FILE)[0]) { /* nodes come by the plain port */
             client_refuse_stranger(c);
             return;

@@ -17,6 +17,7 @@
 #include "server/config.h"
 #include "server/held.h"
 
+struct acl_user;
 struct server;
 struct tls;
 struct tls_context;
@@ -31,7 +32,7 @@ enum client_flag {
     CLIENT_CLOSING = 1 << 4,           /* uv_close() was called */
     CLIENT_BLOCKED = 1 << 5,           /* waits for something; later requests wait with it */
     CLIENT_THROTTLED = 1 << 6,         /* too many replies pending */
-    CLIENT_TRUSTED = 1 << 7,           /* gave the password, or none is needed */
+    CLIENT_TRUSTED = 1 << 7,           /* gave a password, or none is needed: access_is_known() */
     CLIENT_SPOKE = 1 << 8,             /* its first byte was looked at */
     CLIENT_UNWELCOME = 1 << 9,         /* protected mode: only a node may speak */
     CLIENT_LOCAL = 1 << 10,            /* from this machine */
@@ -53,6 +54,7 @@ enum client_flag {
 struct client {
     struct session session;
     struct server *server;
+    struct acl_user *user;                  /* borrowed */
     struct client *prev, *next;             /* all clients */
     struct client *prev_dirty, *next_dirty; /* clients.dirty */
     struct client *next_resumed;            /* clients.resumed */

@@ -59,8 +59,8 @@ void client_describe(const struct client *c, struct buf *to)
     buf_printf(to, " db=%u sub=0 psub=0 ssub=0 multi=%d", c->session.db,
                c->transaction ? (int)transaction_length(c) : -1);
     put_memory(c, to);
-    buf_printf(to, " events=%s%s cmd=%s user=default redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
+    buf_printf(to, " events=%s%s cmd=%s user=%.*s redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
                c->flags & CLIENT_READING ? "r" : "", c->flags & CLIENT_WRITING ? "w" : "",
-               c->last_command ? c->last_command->name : "NULL", c->resp, c->lib_name ? c->lib_name : "",
-               c->lib_version ? c->lib_version : "");
+               c->last_command ? c->last_command->name : "NULL", (int)c->user->name.n, c->user->name.p, c->resp,
+               c->lib_name ? c->lib_name : "", c->lib_version ? c->lib_version : "");
 }

@@ -1,7 +1,5 @@
 #include "server/clients.h"
 
-#include <sodium.h>
-
 #include "common/mem.h"
 #include "replication/uv_conn.h"
 #include "server/client.h"
@@ -90,11 +88,6 @@ void clients_free(struct server *s)
     buf_free(&s->clients.pushed);
 }
 
-static void hash_password(struct span password, uint8_t hash[32])
-{
-    (void)crypto_generichash(hash, 32, (const unsigned char *)password.p, password.n, NULL, 0);
-}
-
 void clients_configure(struct server *s)
 {
     struct clients *all = &s->clients;
@@ -111,18 +104,6 @@ void clients_configure(struct server *s)
     all->query_max = (size_t)config_number(config, SET_QUERY_BUFFER_LIMIT);
     const int64_t hard = all->output[OUTPUT_NORMAL].hard_bytes;
     all->pending_max = hard && hard < PENDING_MAX ? (size_t)hard : PENDING_MAX;
-    const struct span password = span_str(config_text(config, SET_REQUIREPASS));
-    all->password_set = password.n > 0;
-    hash_password(password, all->password_hash);
-}
-
-bool clients_password_is(const struct server *s, struct span password)
-{
-    uint8_t hash[32];
-    hash_password(password, hash);
-    const bool same = sodium_memcmp(hash, s->clients.password_hash, sizeof hash) == 0;
-    sodium_memzero(hash, sizeof hash);
-    return same;
 }
 
 void clients_count_memory(struct client *c)

@@ -36,14 +36,12 @@ struct clients {
     char *read_buffer;        /* CLIENTS_READ_BYTES */
     char *sealed_buffer;      /* the same for what comes by TLS */
     struct resp_argv argv;    /* of the request at hand, while the one behind it is parsed already */
-    uint8_t password_hash[32];
-    bool password_set;
 };
 
 void clients_init(struct server *s);
 void clients_free(struct server *s);
 
-/* Take over limits and password from the settings. */
+/* Take over limits from the settings. */
 void clients_configure(struct server *s);
 
 /* May requests of this client be executed now? Not if it was heard in this round, nor when the turn has taken long already
@@ -88,6 +86,3 @@ struct client *clients_find(struct server *s, uint64_t id);
 void clients_stop(struct server *s);
 void clients_close_all(struct server *s);
 size_t clients_blocked(const struct server *s);
-
-/* True if @password is the one of requirepass; takes the same time wherever they differ. */
-bool clients_password_is(const struct server *s, struct span password);

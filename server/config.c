@@ -20,6 +20,7 @@ static const struct setting_row rows[SET_COUNT] = {
 struct config {
     int64_t number[SET_COUNT];
     char *text[SET_COUNT]; /* of SETTING_TEXT */
+    struct config_lists lists;
 };
 
 const struct setting_row *config_row(enum setting id) { return &rows[id]; }
@@ -55,8 +56,11 @@ void config_free(struct config *c)
 {
     if (!c) return;
     for (unsigned i = 0; i < SET_COUNT; i++) forget_text(c, (enum setting)i);
+    config_lists_free(&c->lists);
     mem_free(c);
 }
+
+struct config_lists *config_lists(struct config *c) { return &c->lists; }
 
 static enum err set_switch(const struct setting_row *row, struct span value, int64_t *v, struct errmsg *m)
 {

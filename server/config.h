@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "server/config_lists.h"
 
 enum setting_kind {
     SETTING_SWITCH, /* yes, no */
@@ -64,6 +65,9 @@ const char *config_text(const struct config *c, enum setting id);            /* 
 void config_format(const struct config *c, enum setting id, struct buf *to); /* the text of any value */
 bool config_is_initial(const struct config *c, enum setting id);
 
+/* Users and renamed commands. */
+struct config_lists *config_lists(struct config *c);
+
 /* `save`: a checkpoint is due when @changes happened and @seconds passed. Returns the number of rules. */
 struct save_rule {
     int64_t seconds, changes;
@@ -89,5 +93,8 @@ MUST_USE enum err config_load_file(struct config *c, const char *path, struct er
 /* "--name value ... --name value ...". Errors: ERR_INVALID. */
 MUST_USE enum err config_load_args(struct config *c, int argc, char **argv, struct errmsg *m);
 /* Write the settings that differ from the initial ones, or stand in the file, into the file; comments and order stay.
- * The new file takes the old one's place at once. */
-MUST_USE enum err config_rewrite(const struct config *c, const char *path, struct errmsg *m);
+ * @users, lines as acl_format() makes them, take the place of those that stand there. The new file takes the old one's place
+ * at once. */
+MUST_USE enum err config_rewrite(const struct config *c, struct span users, const char *path, struct errmsg *m);
+/* Put @text in the place of the file at @path, at once; it keeps the file's mode, and a new file is for its owner only. */
+MUST_USE enum err config_replace_file(const char *path, struct span text, struct errmsg *m);

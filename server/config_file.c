@@ -11,6 +11,7 @@
 
 #include "common/mem.h"
 #include "common/resp.h"
+#include "server/words.h"
 
 enum { FILE_MAX_BYTES = 16 << 20 };
 
@@ -75,13 +76,15 @@ static enum err set_words(struct config *c, enum setting id, const struct span *
     return e;
 }
 
-static enum err load_line(struct config *c, struct resp_parser *p, struct span line, bool *seen, struct errmsg *m)
+static enum err load_line(struct config *c, struct resp_parser *p, struct span line, int number, bool *seen,
+                          struct errmsg *m)
 {
     struct request words;
     enum err e = split_line(p, line, &words, m);
     if (e || words.argc == 0) return e;
     enum setting id;
     const struct span name = words.argv[0];
+    if (config_lists_know(name)) return config_lists_take(config_lists(c), words.argv, words.argc, number, m);
     if (!config_find(name, &id)) return err_set(m, ERR_INVALID, "unknown setting '%.*s'", (int)name.n, name.p);
     e = set_words(c, id, words.argv + 1, words.argc - 1, seen, m);
     return e ? err_wrap(m, e, "%s", config_row(id)->name) : ERR_OK;
@@ -100,10 +103,11 @@ enum err config_load_file(struct config *c, const char *path, struct errmsg *m)
         at = cursor_of(buf_span(&text));
     }
     for (int number = 1; !e && take_line(&at, &line); number++) {
-        e = load_line(c, &parser, line, seen, m);
+        e = load_line(c, &parser, line, number, seen, m);
         if (e) e = err_wrap(m, e, "%s, line %d", path, number);
     }
     resp_parser_free(&parser);
+    if (text.len) explicit_bzero(text.p, text.len); /* it may hold passwords */
     buf_free(&text);
     return e;
 }
@@ -115,12 +119,16 @@ enum err config_load_args(struct config *c, int argc, char **argv, struct errmsg
         enum setting id;
         if (strncmp(argv[i], "--", 2) != 0) return err_set(m, ERR_INVALID, "unexpected argument '%s'", argv[i]);
         const char *name = argv[i++] + 2;
-        if (!config_find(span_str(name), &id)) return err_set(m, ERR_INVALID, "unknown setting '%s'", name);
+        const bool listed = config_lists_know(span_str(name));
+        if (!listed && !config_find(span_str(name), &id))
+            return err_set(m, ERR_INVALID, "unknown setting '%s'", name);
         struct span words[64];
         size_t n = 0;
+        words[n++] = span_str(name);
         while (i < argc && strncmp(argv[i], "--", 2) != 0 && n < sizeof words / sizeof *words)
             words[n++] = span_str(argv[i++]);
-        const enum err e = set_words(c, id, words, n, seen, m);
+        const enum err e =
+            listed ? config_lists_take(config_lists(c), words, n, 0, m) : set_words(c, id, words + 1, n - 1, seen, m);
         if (e) return err_wrap(m, e, "--%s", name);
     }
     return ERR_OK;
@@ -159,11 +167,27 @@ static void add_setting(const struct config *c, enum setting id, struct buf *to)
     buf_free(&value);
 }
 
+/* Lines "user <name> <rules>", their words quoted where that is needed. */
+static void add_users(struct span users, struct buf *to)
+{
+    struct cursor at = cursor_of(users);
+    struct span line, word;
+    while (take_line(&at, &line)) {
+        for (bool first = true; word_next(&line, ' ', &word); first = false) {
+            if (!first) buf_add_char(to, ' ');
+            if (needs_quotes(word)) add_quoted(to, word);
+            else buf_add_span(to, word);
+        }
+        buf_add_char(to, '\n');
+    }
+}
+
 /* The new content: the old lines with new values, each setting once, and behind them what was not there. */
-static enum err rewrite_text(const struct config *c, struct span old, struct buf *to, struct errmsg *m)
+static enum err rewrite_text(const struct config *c, struct span users, struct span old, struct buf *to,
+                             struct errmsg *m)
 {
     struct resp_parser parser = {0};
-    bool done[SET_COUNT] = {false};
+    bool done[SET_COUNT] = {false}, headed = false;
     struct cursor at = cursor_of(old);
     enum err e = ERR_OK;
     while (!e && cursor_left(&at)) {
@@ -173,7 +197,10 @@ static enum err rewrite_text(const struct config *c, struct span old, struct buf
         if (!take_line(&at, &line) && !take_span(&at, cursor_left(&at), &line)) break;
         e = split_line(&parser, line, &words, m);
         if (e) break;
-        if (words.argc == 0 || !config_find(words.argv[0], &id)) {
+        if (words.argc && span_is(words.argv[0], "user")) {
+            add_users(users, to);
+            users = SPAN("");
+        } else if (words.argc == 0 || !config_find(words.argv[0], &id)) {
             buf_add_span(to, line);
             buf_add_char(to, '\n');
         } else if (!done[id]) {
@@ -181,18 +208,19 @@ static enum err rewrite_text(const struct config *c, struct span old, struct buf
             add_setting(c, id, to);
         }
     }
-    bool headed = false;
     for (unsigned i = 0; !e && i < SET_COUNT; i++) {
         if (done[i] || config_is_initial(c, (enum setting)i)) continue;
         if (!headed) buf_add_span(to, SPAN("# Generated by CONFIG REWRITE\n"));
         headed = true;
         add_setting(c, (enum setting)i, to);
     }
+    if (users.n && !headed) buf_add_span(to, SPAN("# Generated by CONFIG REWRITE\n"));
+    add_users(users, to);
     resp_parser_free(&parser);
     return e;
 }
 
-static enum err replace_file(const char *path, struct span text, struct errmsg *m)
+enum err config_replace_file(const char *path, struct span text, struct errmsg *m)
 {
     char temporary[4096], folder[4096];
     if ((size_t)snprintf(temporary, sizeof temporary, "%s.%d.new", path, (int)getpid()) >= sizeof temporary)
@@ -224,12 +252,12 @@ static enum err replace_file(const char *path, struct span text, struct errmsg *
     return ERR_OK;
 }
 
-enum err config_rewrite(const struct config *c, const char *path, struct errmsg *m)
+enum err config_rewrite(const struct config *c, struct span users, const char *path, struct errmsg *m)
 {
     struct buf old = {0}, text = {0};
     enum err e = access(path, F_OK) == 0 ? read_file(path, &old, m) : ERR_OK;
-    if (!e) e = rewrite_text(c, buf_span(&old), &text, m);
-    if (!e) e = replace_file(path, buf_span(&text), m);
+    if (!e) e = rewrite_text(c, users, buf_span(&old), &text, m);
+    if (!e) e = config_replace_file(path, buf_span(&text), m);
     if (text.len) explicit_bzero(text.p, text.len);
     if (old.len) explicit_bzero(old.p, old.len);
     buf_free(&old);

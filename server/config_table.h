@@ -41,6 +41,9 @@
     X(TLS_CLUSTER, "tls-cluster", NULL, SWITCH, "no", 0, 0, 0, NULL, NULL, "Always no, as tls-replication.") \
     /* Who may come in */ \
     X(REQUIREPASS, "requirepass", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password that clients must give.") \
+    X(ACLFILE, "aclfile", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File with users, for ACL LOAD and ACL SAVE; empty: they stand in the configuration.") \
+    X(ACLLOG_MAX_LEN, "acllog-max-len", NULL, NUMBER, "128", 0, INT64_MAX, 0, NULL, NULL, "Denials that ACL LOG keeps.") \
+    X(ACL_PUBSUB_DEFAULT, "acl-pubsub-default", NULL, CHOICE, "resetchannels", 0, 0, 0, "allchannels|resetchannels", NULL, "Channels that new users may hear.") \
     X(MASTERAUTH, "masterauth", NULL, TEXT, "", 0, 0, SETTING_SECRET, NULL, NULL, "Password of the primary that is followed.") \
     X(CLUSTER_SECRET_FILE, "cluster-secret-file", NULL, TEXT, "", 0, 0, SETTING_FIXED, NULL, NULL, "File with the key that the nodes share (see relevo keygen).") \
     X(ENABLE_DEBUG_COMMAND, "enable-debug-command", NULL, CHOICE, "local", 0, 0, SETTING_FIXED, "no|yes|local", NULL, "Who may use DEBUG.") \

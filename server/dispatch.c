@@ -108,10 +108,12 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, "ERR wrong number of arguments for '%s' command", e->name);
     } else if (e == s->debug_command && !may_debug(c)) {
         reply_error(reply, debug_refused);
-    } else if (!(c->flags & CLIENT_TRUSTED) && !(e->flags & CMD_NO_AUTH)) {
+    } else if (!(c->flags & CLIENT_TRUSTED) && !access_is_known(c) && !(e->flags & CMD_NO_AUTH)) {
         reply_error(reply, "NOAUTH Authentication required.");
     } else if (c->transaction && e->flags & CMD_NO_MULTI) {
         reply_error(reply, "ERR Command not allowed inside a transaction");
+    } else if (!c->user->unlimited && !access_permits(c, e, r, reply)) {
+        return false;
     } else if (!limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     } else {

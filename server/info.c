@@ -257,6 +257,10 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "client_query_buffer_limit_disconnections", t->query_limit_closed);
     put_u64(o, "client_output_buffer_limit_disconnections", t->output_limit_closed);
     put_u64(o, "evicted_clients", t->evicted_clients);
+    put_u64(o, "acl_access_denied_auth", t->denied_auth);
+    put_u64(o, "acl_access_denied_cmd", t->denied_command);
+    put_u64(o, "acl_access_denied_key", t->denied_key);
+    put_u64(o, "acl_access_denied_channel", t->denied_channel);
     put_turns(t, o);
 }
 

@@ -64,8 +64,10 @@ void server_apply(struct server *s, enum setting id)
         break;
     case SET_OUTPUT_LIMITS:
     case SET_QUERY_BUFFER_LIMIT:
-    case SET_MAXMEMORY_CLIENTS:
-    case SET_REQUIREPASS: clients_configure(s); break;
+    case SET_MAXMEMORY_CLIENTS: clients_configure(s); break;
+    case SET_REQUIREPASS:
+    case SET_ACLLOG_MAX_LEN:
+    case SET_ACL_PUBSUB_DEFAULT: access_configure(s, id); break;
     case SET_LOGLEVEL: logger_set_level(s->logger, (enum logger_level)config_number(s->config, id)); break;
     case SET_MAXCLIENTS: reserve_descriptors(s); break;
     case SET_APPENDFSYNC:
@@ -175,7 +177,8 @@ static enum err start(struct server *s, struct errmsg *m)
     watches_init(&s->watches);
     lifecycle_start(s);
     s->loading = true;
-    e = listeners_open(s, m);
+    e = access_start(s, m);
+    if (!e) e = listeners_open(s, m);
     if (!e) e = journal_open(s, m);
     if (!e) e = write_pidfile(s, m);
     if (e) return e;
@@ -229,6 +232,7 @@ static void stop(struct server *s, bool served)
     wait_free(s);
     watches_free(&s->watches);
     clients_free(s);
+    access_free(s);
     listeners_free(s);
     engine_free(s->engine);
     insight_free(s);

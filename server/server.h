@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "common/engine.h"
+#include "server/access.h"
 #include "server/clients.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -53,6 +54,7 @@ struct server {
     struct limits limits;
     struct reaper reaper;
 
+    struct access access;
     struct clients clients;
     struct listeners listeners;
     struct lifecycle *life;

@@ -28,7 +28,8 @@ struct stats {
     uint64_t connections, rejected_connections, commands;
     uint64_t bytes_in, bytes_out;
     uint64_t query_limit_closed, output_limit_closed, timeout_closed, evicted_clients;
-    uint64_t errors, protocol_errors, denied_auth;
+    uint64_t errors, protocol_errors;
+    uint64_t denied_auth, denied_command, denied_key, denied_channel; /* as in ACL LOG */
     struct rate command_rate, in_rate, out_rate, turn_rate, wall_rate;
     int64_t sampled_ns;
 

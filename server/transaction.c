@@ -86,7 +86,7 @@ static void execute_all(struct client *c, struct transaction *t, struct reply *r
         struct kept_request *k = t->queued[i];
         struct request r = kept_request_get(k);
         if (may_close_batch(k->command)) effects_unframe(effects);
-        dispatch_inside(c, k->command, &r, reply);
+        if (access_permits_still(c, k->command, &r, reply)) dispatch_inside(c, k->command, &r, reply);
         if (may_close_batch(k->command)) effects_frame(effects);
     }
     effects_unframe(effects);

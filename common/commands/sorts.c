@@ -59,6 +59,14 @@ static const char *find_star(struct span s)
     return n ? memchr(s.p, '*', n) : NULL;
 }
 
+/* BY and GET lead to keys that the rights of a user do not know of. */
+static bool may_look(struct call *c, const char *option)
+{
+    if (!c->session->reads_all_keys || c->session->reads_all_keys(c)) return true;
+    reply_error(c->reply, "ERR %s option of SORT denied due to insufficient ACL permissions.", option);
+    return false;
+}
+
 /* An option at argv[*i], which is left at its last argument. *known is false if it is none. */
 static bool take_option(struct sorting *s, size_t *i, bool may_store, bool *known)
 {
@@ -78,9 +86,11 @@ static bool take_option(struct sorting *s, size_t *i, bool may_store, bool *know
     } else if (left >= 1 && span_is(word, "BY")) {
         s->by = c->argv[++*i];
         if (!find_star(s->by)) s->keep_order = true;
+        else return may_look(c, "BY");
     } else if (left >= 1 && span_is(word, "GET")) {
         ++*i;
         s->gets++;
+        return may_look(c, "GET");
     } else {
         return *known = false;
     }

@@ -105,6 +105,7 @@ void client_command_list(struct call *c)
 struct kill_filter {
     uint64_t id;
     struct span addr, laddr;
+    const struct acl_user *user;
     bool typed, normal, skip_me;
 };
 
@@ -129,7 +130,8 @@ static bool read_filter(struct call *c, struct kill_filter *f)
         } else if (span_is(name, "laddr")) {
             f->laddr = value;
         } else if (span_is(name, "user")) {
-            if (!span_eq(value, SPAN("default"))) {
+            f->user = acl_find(client_of(c)->server->access.users, value);
+            if (!f->user) {
                 reply_error(c->reply, "ERR No such user '%.*s'", (int)(value.n < 128 ? value.n : 128), value.p);
                 return false;
             }
@@ -147,6 +149,7 @@ static bool filter_fits(const struct kill_filter *f, const struct client *c, con
 {
     if (f->id && c->id != f->id) return false;
     if (f->typed && !f->normal) return false;
+    if (f->user && c->user != f->user) return false;
     if (f->addr.p && !span_eq(f->addr, span_str(c->addr))) return false;
     if (f->laddr.p && !span_eq(f->laddr, span_str(c->laddr))) return false;
     return !(f->skip_me && c == me);

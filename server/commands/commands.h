@@ -75,6 +75,20 @@ void latency_command_doctor(struct call *c);
 void latency_command_histogram(struct call *c);
 void monitor_command(struct call *c);
 
+/* acl_commands.c */
+void acl_command_cat(struct call *c);
+void acl_command_deluser(struct call *c);
+void acl_command_dryrun(struct call *c);
+void acl_command_genpass(struct call *c);
+void acl_command_getuser(struct call *c);
+void acl_command_list(struct call *c);
+void acl_command_load(struct call *c);
+void acl_command_log(struct call *c);
+void acl_command_save(struct call *c);
+void acl_command_setuser(struct call *c);
+void acl_command_users(struct call *c);
+void acl_command_whoami(struct call *c);
+
 /* admin.c */
 void admin_info(struct call *c);
 void admin_time(struct call *c);

@@ -127,7 +127,12 @@ void config_command_rewrite(struct call *c)
         reply_error(c->reply, "ERR The server is running without a config file");
         return;
     }
-    const enum err e = config_rewrite(s->config, s->config_path, &m);
+    struct buf users = {0};
+    /* In a file without users there are none as long as nobody changes what the settings say. */
+    if (!config_text(s->config, SET_ACLFILE)[0] && !acl_is_plain(s->access.users))
+        acl_format(s->access.users, &users);
+    const enum err e = config_rewrite(s->config, buf_span(&users), s->config_path, &m);
+    buf_free(&users);
     if (e) {
         logger_line(s->logger, LOGGER_WARNING, "CONFIG REWRITE failed: %s", m.text);
         reply_error(c->reply, "ERR Rewriting config file: %s", m.text);

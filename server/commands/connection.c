@@ -1,5 +1,3 @@
-#include <sodium.h>
-
 #include "server/client.h"
 #include "server/commands/commands.h"
 #include "server/server.h"
@@ -27,43 +25,29 @@ void connection_reset(struct call *c)
     reply_simple(c->reply, "RESET");
 }
 
-/* The bytes of a request lie in our own buffer: a password does not stay there. */
-static void wipe(struct span secret) { sodium_memzero((void *)(uintptr_t)secret.p, secret.n); }
-
-/* Check a name and a password; on failure the error was replied. */
 static bool authenticate(struct call *c, struct span user, struct span password)
 {
-    struct client *client = client_of(c);
-    struct server *s = client->server;
-    const bool known = span_eq(user, SPAN("default"));
-    const bool right = !s->clients.password_set || clients_password_is(s, password);
-    wipe(password);
-    if (known && right) {
-        client->flags |= CLIENT_TRUSTED;
-        return true;
-    }
-    s->stats.denied_auth++;
-    logger_line(s->logger, LOGGER_VERBOSE, "Wrong password from %s", client->addr);
+    if (access_authenticate(client_of(c), c->argv[0], user, password)) return true;
     reply_error(c->reply, "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
 
 void connection_auth(struct call *c)
 {
-    struct server *s = client_of(c)->server;
+    const struct acl_user *fallback = acl_default(client_of(c)->server->access.users);
+    const struct span password = c->argv[c->argc - 1];
     if (c->argc > 3) {
         reply_syntax_error(c->reply);
         return;
     }
-    if (c->argc == 2 && !s->clients.password_set) {
-        wipe(c->argv[1]);
+    if (c->argc == 2 && fallback->open) {
+        access_wipe(password);
         reply_error(c->reply,
                     "ERR AUTH <password> called without any password configured for the default user. Are you "
                     "sure your configuration is correct?");
         return;
     }
-    const struct span user = c->argc == 3 ? c->argv[1] : SPAN("default");
-    if (authenticate(c, user, c->argv[c->argc - 1])) reply_ok(c->reply);
+    if (authenticate(c, c->argc == 3 ? c->argv[1] : fallback->name, password)) reply_ok(c->reply);
 }
 
 static void describe_server(struct call *c)
@@ -112,7 +96,7 @@ void connection_hello(struct call *c)
             return;
         }
     }
-    if (!(client->flags & CLIENT_TRUSTED)) {
+    if (!access_is_known(client)) {
         reply_error(c->reply,
                     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> "
                     "AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol "

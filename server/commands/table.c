@@ -4,6 +4,37 @@
 #define HELP(name, since, categories) \
     COMMAND(name, "", "Describe the subcommands.", since, "O(1)", CMD_LOADING | CMD_STALE, categories, NO_KEYS, introspection_help)
 
+#define ACL_ADMIN_FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+#define ACL_OPEN_FLAGS  (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
+static const struct command acl_subcommands[] = {
+    COMMAND("ACL|CAT", "[categoryname]", "Name the categories of commands, or the commands of one.", "6.0.0", "O(N) in the number of commands",
+            ACL_OPEN_FLAGS, 0, NO_KEYS, acl_command_cat),
+    COMMAND("ACL|DELUSER", "username+", "Delete users, and close their connections.", "6.0.0", "O(N) in the number of connections",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_deluser),
+    COMMAND("ACL|DRYRUN", "username command [arg+]", "Ask whether a user may execute a command.", "7.0.0", "O(N) in the number of arguments and rules",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_dryrun),
+    COMMAND("ACL|GENPASS", "[bits(integer)]", "Make a random password.", "6.0.0", "O(1)",
+            ACL_OPEN_FLAGS, 0, NO_KEYS, acl_command_genpass),
+    COMMAND("ACL|GETUSER", "username", "Tell the rules of a user.", "6.0.0", "O(N) in the number of rules",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_getuser, .history = "6.2.0 Tells the channels.\n7.0.0 Tells the selectors, and keys and channels as rules."),
+    HELP("ACL|HELP", "6.0.0", 0),
+    COMMAND("ACL|LIST", "", "Tell the rules of all users, as an ACL file has them.", "6.0.0", "O(N) in the number of users",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_list),
+    COMMAND("ACL|LOAD", "", "Replace all users by those of the ACL file.", "6.0.0", "O(N) in the number of users",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_load),
+    COMMAND("ACL|LOG", "operation=[count|RESET]", "Tell what was denied lately, or forget it.", "6.0.0", "O(N) in the number of entries",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_log, .history = "7.2.0 Tells the id and the times of entries."),
+    COMMAND("ACL|SAVE", "", "Write all users into the ACL file.", "6.0.0", "O(N) in the number of users",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_save),
+    COMMAND("ACL|SETUSER", "username [rule+]", "Make a user, or change one.", "6.0.0", "O(N) in the number of rules",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_setuser, .history = "6.2.0 Takes channels.\n7.0.0 Takes selectors, and what may be done with keys."),
+    COMMAND("ACL|USERS", "", "Name all users.", "6.0.0", "O(N) in the number of users",
+            ACL_ADMIN_FLAGS, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, acl_command_users),
+    COMMAND("ACL|WHOAMI", "", "Name the user of this connection.", "6.0.0", "O(1)",
+            ACL_OPEN_FLAGS, 0, NO_KEYS, acl_command_whoami),
+    COMMANDS_END,
+};
+
 static const struct command client_subcommands[] = {
     COMMAND("CLIENT|GETNAME", "", "Get the name of this connection.", "2.6.9", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_getname),
@@ -124,6 +155,7 @@ static const struct command rows[] = {
     COMMAND("UNWATCH", "", "Watch no key any more.", "2.2.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY, ACL_TRANSACTION, NO_KEYS, transaction_command_unwatch),
     /* Server */
+    COMMAND_CONTAINER("ACL", "About users and their rights.", "6.0.0", 0, acl_subcommands),
     {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",
      .since = "2.8.13", .complexity = "O(N) in the number of commands", .flags = CMD_LOADING | CMD_STALE,
      .categories = ACL_CONNECTION | GROUP_SERVER, .run = introspection_command, .subcommands = command_subcommands,

@@ -27,8 +27,6 @@ EXTRA = """
     httl"""
 # Commands that come with sessions, scripts, clusters and the rest of administration.
 ABSENT = """
-    acl acl|cat acl|deluser acl|dryrun acl|genpass acl|getuser acl|help acl|list acl|load acl|log acl|save
-    acl|setuser acl|users acl|whoami
     blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin
     client|caching client|getredir client|tracking client|trackinginfo
     client|unblock
