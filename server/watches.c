@@ -144,4 +144,7 @@ void watches_flushed(struct server *s, int db, int other)
     while (at);
 }
 
-void watches_free(struct watches *w) { htable_free(&w->names); }
+void watches_free(struct watches *w)
+{
+    if (w->names.kind) htable_free(&w->names); /* else a start failed before there were any */
+}

@@ -53,7 +53,7 @@ OTHERS = [b"WATCH a", b"WATCH a b c", b"WATCH"]
 # Facts that differ: name and what of it.
 DIFFERENT_INFO = {("zrank", "arity"), ("zrevrank", "arity")}
 DIFFERENT_DOCS = {("zrank", "arguments"), ("zrank", "history"), ("zrevrank", "arguments"), ("zrevrank", "history"),
-                  ("debug", "arguments"), ("quit", "arguments"), ("command|getkeys", "arguments"),
+                  ("acl|log", "history"), ("debug", "arguments"), ("quit", "arguments"), ("command|getkeys", "arguments"),
                   ("command|getkeysandflags", "arguments")}
 SENTENCES = ("summary", "complexity", "notes")
 

@@ -38,7 +38,7 @@ Test(config, bad_values_are_refused_in_the_words_of_redis)
 {
     expect_refused(SET_APPENDONLY, "maybe", "argument must be 'yes' or 'no'");
     expect_refused(SET_APPENDFSYNC, "often", "argument(s) must be one of the following: everysec, always, no");
-    expect_refused(SET_PORT, "70000", "argument must be between 1 and 65535 inclusive");
+    expect_refused(SET_PORT, "70000", "argument must be between 0 and 65535 inclusive");
     expect_refused(SET_PORT, "12x", "argument couldn't be parsed into an integer");
     expect_refused(SET_MAX_BULK, "1zb", "argument must be a memory value");
     expect_refused(SET_SAVE, "60", "Invalid save parameters");
