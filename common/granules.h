@@ -34,10 +34,11 @@ static inline bool granules_left(const struct granules *g) { return g->next < g-
 
 static inline bool granules_marked(const struct granules *g, uint64_t n) { return g->bits[n / 8] >> n % 8 & 1; }
 
-/* The walk: what is to be given of the next part. The one behind it is fetched meanwhile. */
+/* The walk: what is to be given of the next part. The items of one that comes soon are fetched meanwhile. */
+enum { GRANULES_AHEAD = 2 };
 static inline struct htable_choice granules_walk(const struct granules *g, const struct htable *t)
 {
-    htable_prefetch_part(t, (struct htable_part){g->next + 1, g->count});
+    htable_prefetch_part(t, (struct htable_part){g->next + GRANULES_AHEAD, g->count});
     return (struct htable_choice){.part = {g->next, g->count},
                                   .which = granules_marked(g, g->next) ? HTABLE_UNSEEN : HTABLE_ALL};
 }

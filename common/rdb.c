@@ -20,28 +20,40 @@ static void put_u64le(struct buf *out, uint64_t v)
     buf_add(out, &v, sizeof v);
 }
 
-static void put_len(struct buf *out, uint64_t n)
+/* Write a length to @at, where LEN_MOST bytes have room; returns what is behind it. */
+enum { LEN_MOST = 9 };
+static inline char *write_len(char *at, uint64_t n)
 {
     if (n < 64) {
-        put_u8(out, (unsigned)n);
+        *at++ = (char)n;
     } else if (n < 1 << 14) {
-        put_u8(out, RDB_LEN_14 | (unsigned)(n >> 8));
-        put_u8(out, (unsigned)n & 0xFF);
+        *at++ = (char)(RDB_LEN_14 | (unsigned)(n >> 8));
+        *at++ = (char)(n & 0xFF);
     } else if (n <= UINT32_MAX) {
         const uint32_t v = htobe32((uint32_t)n);
-        put_u8(out, RDB_LEN_32);
-        buf_add(out, &v, sizeof v);
+        *at++ = (char)RDB_LEN_32;
+        at = (char *)memcpy(at, &v, sizeof v) + sizeof v;
     } else {
         const uint64_t v = htobe64(n);
-        put_u8(out, RDB_LEN_64);
-        buf_add(out, &v, sizeof v);
+        *at++ = (char)RDB_LEN_64;
+        at = (char *)memcpy(at, &v, sizeof v) + sizeof v;
     }
+    return at;
 }
 
+static void put_len(struct buf *out, uint64_t n)
+{
+    char *at = buf_room(out, LEN_MOST);
+    out->len += (size_t)(write_len(at, n) - at);
+}
+
+/* Most of a snapshot goes through here: one look at the room for both. */
 static void put_raw(struct buf *out, struct span s)
 {
-    put_len(out, s.n);
-    buf_add_span(out, s);
+    char *begin = out->cap - out->len >= s.n + LEN_MOST ? out->p + out->len : buf_room(out, s.n + LEN_MOST);
+    char *at = write_len(begin, s.n);
+    if (s.n) memcpy(at, s.p, s.n);
+    out->len += (size_t)(at - begin) + s.n;
 }
 
 /* An integer as a string: in 2 to 5 bytes if 32 bits are enough, else as text. */

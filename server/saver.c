@@ -14,11 +14,13 @@
 #include "server/version.h"
 
 enum {
-    PIECE_BYTES = 64 * 1024,
-    STEP_BYTES = 16 * 1024, /* between two looks at the clock */
-    SLICE_US = 300,         /* of the main thread, one after the other while there is nothing else to do */
-    PACED_US = 100,         /* else one each PACE_MS, so that commands keep nine tenths of the time, */
+    PIECE_BYTES = 128 * 1024, /* at a time for the thread, which is woken for them */
+    STEP_BYTES = 16 * 1024,   /* between two looks at the clock */
+    SLICE_US = 300,           /* of the main thread, one after the other while there is nothing else to do */
+    PACED_US = 100,           /* else one each PACE_MS; less where the loop was never idle between two, */
+    FULL_US = 50,             /* so that commands keep 95 % of the time, and all keys are given for all that */
     PACE_MS = 1,
+    FULL_PERCENT = 75,
     SLICE_MIN_US = 50,       /* and this in turns that have taken */
     TURN_WITH_US = 1400,     /* so long already */
     BUSY_COMMANDS = 10,      /* since the last slice: there is something else to do */
@@ -180,10 +182,29 @@ static bool give_slice(struct saver *v, int64_t us)
     return more;
 }
 
-/* The slice of this turn; a turn has a bound. */
-static int64_t slice_us(const struct server *s, bool busy)
+static struct saver_mark mark_now(const struct server *s)
 {
-    const int64_t left = TURN_WITH_US - (int64_t)turn_us(&s->stats.turn), us = busy ? PACED_US : SLICE_US;
+    const struct turn *t = &s->stats.turn;
+    return (struct saver_mark){.commands = s->stats.commands,
+                               .us = clock_ticks_ns() / 1000,
+                               .turns_us = ticks_us(&t->ticks, t->figures.wall) + turn_us(t)};
+}
+
+/* By what happened from one slice to the next, the slice included. */
+static int64_t length_us(const struct saver_mark *from, const struct saver_mark *to, bool *busy)
+{
+    *busy = to->commands - from->commands >= BUSY_COMMANDS;
+    if (!*busy) return SLICE_US;
+    if (to->turns_us < from->turns_us) return PACED_US; /* they are counted anew */
+    return (to->turns_us - from->turns_us) * 100 > (uint64_t)(to->us - from->us) * FULL_PERCENT ? FULL_US : PACED_US;
+}
+
+/* The slice of this turn, which has a bound. *busy: others need the loop too. */
+static int64_t slice_us(struct server *s, bool *busy)
+{
+    const struct saver_mark now = mark_now(s);
+    const int64_t left = TURN_WITH_US - (int64_t)turn_us(&s->stats.turn), us = length_us(&s->saver.last, &now, busy);
+    s->saver.last = now;
     return left > us ? us : left > SLICE_MIN_US ? left : SLICE_MIN_US;
 }
 
@@ -221,10 +242,10 @@ static void on_idle(uv_idle_t *h)
     struct saver *v = &s->saver;
     turn_begin(&s->stats.turn);
     const uint64_t fed = v->fed;
-    const bool busy = s->stats.commands - v->commands >= BUSY_COMMANDS;
-    v->commands = s->stats.commands;
+    bool busy;
+    const int64_t us = slice_us(s, &busy);
     /* The loop may sleep when all was given, until the disk has caught up, or until it is time for another. */
-    if (!v->walk || !give_slice(v, slice_us(s, busy)) || checkpoint_is_behind(v->running)) {
+    if (!v->walk || !give_slice(v, us) || checkpoint_is_behind(v->running)) {
         (void)uv_idle_stop(h);
     } else if (busy) {
         (void)uv_idle_stop(h);

@@ -26,6 +26,13 @@ struct saver_result {
     struct errmsg why; /* the last one failed; empty: it did not */
 };
 
+/* What the loop had done when the last slice was given. */
+struct saver_mark {
+    uint64_t commands;
+    int64_t us;        /* the time */
+    uint64_t turns_us; /* that turns had taken */
+};
+
 struct saver {
     struct checkpoint *running; /* NULL: idle */
     enum saver_kind kind;
@@ -36,8 +43,8 @@ struct saver {
     uint64_t most_waiting; /* bytes that may wait for the disk before writes are held */
     uv_idle_t idle;        /* active while slices are to be given */
     uv_timer_t pace;       /* until the next one, where commands come meanwhile */
-    uint64_t commands;     /* executed when the last one was given */
-    uv_async_t wake;       /* the thread has news */
+    struct saver_mark last;
+    uv_async_t wake; /* the thread has news */
     int64_t began_ms;
     uint64_t began_dirty, saved_dirty; /* engine_stats.dirty when the running, the last dbfilename began */
     bool set_aside;                    /* the running one gives way, and begins anew later: no failure */

@@ -11,7 +11,8 @@ in both. For each kind of server:
     p99       99th percentile of latency with, as a multiple of that without
     turn      the longest turn of Relevo's loop in milliseconds, as server/turn.h measures it: the thread's own CPU time plus
               its waits, without what the machine took away; of redis-server, the time of its fork()
-    memory    resident memory at its peak beyond that before, as a share of it; of redis-server, what its child copied on top
+    memory    resident memory at its peak with checkpoints beyond its peak without, as a share of that (both under the load, which
+              needs memory for the log); of redis-server, what its child copied on top
 
 cpu is the CPU time of the server's main thread per request with checkpoints, as a multiple of that without: it tells
 something on a busy machine too.
@@ -56,10 +57,10 @@ class Checkpoints(threading.Thread):
             with resp.Connection(self.server.port) as c:
                 while not self.enough.is_set():
                     c("BGSAVE")
+                    self.count += 1
                     while b"rdb_bgsave_in_progress:1" in c("INFO", "persistence") and not self.enough.wait(LOOK_S):
                         pass
                     self.copied = max(self.copied, int(self.server_figure(c, b"rdb_last_cow_size")))
-                    self.count += not self.enough.is_set()
         except (OSError, resp.Closed, resp.ReplyError) as e:
             self.failure = e
 
@@ -96,17 +97,18 @@ def load(server, data, options):
 
 
 def forget_the_past(server):
-    """Begin anew what the longest turn and the peak of the memory are; gives the memory now."""
+    """Begin anew what the longest turn and the peak of the memory are."""
     server("CONFIG", "RESETSTAT")
     with open(f"/proc/{server.process.pid}/clear_refs", "w", encoding="ascii") as f:
         f.write("5")
-    return server.memory()
 
 
 def figures(server, data, options):
     """One round on one server."""
+    forget_the_past(server)
     plain_rate, plain_p99, plain_cpu = load(server, data, options)
-    before = forget_the_past(server)
+    plain_peak = server.memory("VmHWM")
+    forget_the_past(server)
     checkpoints = Checkpoints(server)
     checkpoints.start()
     try:
@@ -119,7 +121,7 @@ def figures(server, data, options):
         turn_us = int(server.info("stats")["latest_fork_usec"])
     relevo.wait(lambda: server.info("persistence")["rdb_bgsave_in_progress"] == "0", "the last checkpoint to end")
     peak = server.memory("VmHWM") + checkpoints.copied
-    return {"rate": rate / plain_rate, "p99": p99 / plain_p99, "turn": turn_us / 1000, "memory": peak / before - 1,
+    return {"rate": rate / plain_rate, "p99": p99 / plain_p99, "turn": turn_us / 1000, "memory": peak / plain_peak - 1,
             "cpu": used / plain_cpu, "plain_per_s": plain_rate, "per_s": rate, "plain_p99_ms": plain_p99, "p99_ms": p99,
             "checkpoints": count}
 
