@@ -1,5 +1,6 @@
 #include "common/reply.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -94,6 +95,12 @@ void reply_bool(struct reply *r, bool v)
 {
     if (r->resp < 3) reply_int(r, v);
     else buf_add(r->out, v ? "#t\r\n" : "#f\r\n", 4);
+}
+
+void reply_attribute_map(struct reply *r, size_t pairs)
+{
+    assert(r->resp >= 3);
+    add_head(r, '|', (int64_t)pairs);
 }
 
 void reply_null(struct reply *r)

@@ -27,9 +27,10 @@ void reply_verbatim(struct reply *r, const char *kind, struct span s); /* bulk i
 
 /* Head of a collection; the caller writes that many members (pairs for a map) behind it. */
 void reply_array(struct reply *r, size_t n);
-void reply_map(struct reply *r, size_t pairs); /* an array of 2 x @pairs in RESP2 */
-void reply_set(struct reply *r, size_t n);     /* an array in RESP2 */
-void reply_push(struct reply *r, size_t n);    /* an array in RESP2 */
+void reply_map(struct reply *r, size_t pairs);           /* an array of 2 x @pairs in RESP2 */
+void reply_set(struct reply *r, size_t n);               /* an array in RESP2 */
+void reply_push(struct reply *r, size_t n);              /* an array in RESP2 */
+void reply_attribute_map(struct reply *r, size_t pairs); /* RESP3 only: about the reply that follows */
 
 /* A collection whose size is known only at its end: begin gives a mark, end puts the head there. They may nest. */
 size_t reply_begin(struct reply *r);

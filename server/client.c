@@ -46,6 +46,7 @@ static void link_client(struct client *c)
 {
     struct clients *all = &c->server->clients;
     c->id = ++all->next_id;
+    htable_insert(&all->by_id, htable_hash(&all->by_id, clients_id_of(c)), c);
     c->prev = all->last;
     if (all->last) all->last->next = c;
     else all->first = c;
@@ -61,6 +62,7 @@ static void unlink_client(struct client *c)
     if (c->next) c->next->prev = c->prev;
     else all->last = c->prev;
     all->count--;
+    (void)htable_remove(&all->by_id, htable_hash(&all->by_id, clients_id_of(c)), clients_id_of(c));
 }
 
 static void on_closed(uv_handle_t *h)
@@ -91,6 +93,7 @@ void client_close(struct client *c)
     wait_forget(c);
     watches_forget(c);
     monitors_forget(c);
+    tracking_stop(c);
     c->flags |= CLIENT_CLOSING;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -118,6 +121,7 @@ void client_reset(struct client *c)
 {
     transaction_discard(c);
     monitors_forget(c);
+    tracking_stop(c);
     c->session.db = 0;
     c->resp = 2;
     drop_text(&c->name);

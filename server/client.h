@@ -20,6 +20,7 @@
 struct acl_user;
 struct server;
 struct tls;
+struct tracking_state;
 struct tls_context;
 struct transaction;
 struct watch_entry;
@@ -85,6 +86,7 @@ struct client {
     int64_t created_ms, active_ms;
     const struct command_entry *last_command;
     struct transaction *transaction; /* NULL: outside of MULTI */
+    struct tracking_state *tracking; /* NULL: it does not track */
     struct watch_entry *watched;     /* keys that it watches */
     uint64_t commands, bytes_in, bytes_out;
     size_t counted_memory; /* as it is contained in clients.memory */

@@ -19,16 +19,16 @@ static void put_flags(const struct client *c, struct buf *to)
         unsigned flag;
         char letter;
     } letters[] = {
-        {CLIENT_BLOCKED, 'b'},
-        {CLIENT_CLOSE_AFTER_REPLY, 'c'},
-        {CLIENT_CHANGED_UNDER, 'd'},
-        {CLIENT_NO_EVICT, 'e'},
-        {CLIENT_MONITOR, 'O'},
+        {CLIENT_BLOCKED, 'b'},  {CLIENT_CLOSE_AFTER_REPLY, 'c'}, {CLIENT_CHANGED_UNDER, 'd'},
+        {CLIENT_NO_EVICT, 'e'}, {CLIENT_MONITOR, 'O'},
     };
     const size_t before = to->len;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
         if (c->flags & letters[i].flag) buf_add_char(to, letters[i].letter);
     if (c->transaction) buf_add_char(to, 'x');
+    if (c->tracking) buf_add_char(to, 't');
+    if (c->tracking && c->tracking->redirect_broken) buf_add_char(to, 'R');
+    if (c->tracking && c->tracking->options & TRACKING_BCAST) buf_add_char(to, 'B');
     if (c->session.no_touch) buf_add_char(to, 'T');
     if (to->len == before) buf_add_char(to, 'N');
 }
@@ -59,8 +59,9 @@ void client_describe(const struct client *c, struct buf *to)
     buf_printf(to, " db=%u sub=0 psub=0 ssub=0 multi=%d", c->session.db,
                c->transaction ? (int)transaction_length(c) : -1);
     put_memory(c, to);
-    buf_printf(to, " events=%s%s cmd=%s user=%.*s redir=-1 resp=%u lib-name=%s lib-ver=%s\n",
+    buf_printf(to, " events=%s%s cmd=%s user=%.*s redir=%lld resp=%u lib-name=%s lib-ver=%s\n",
                c->flags & CLIENT_READING ? "r" : "", c->flags & CLIENT_WRITING ? "w" : "",
-               c->last_command ? c->last_command->name : "NULL", (int)c->user->name.n, c->user->name.p, c->resp,
-               c->lib_name ? c->lib_name : "", c->lib_version ? c->lib_version : "");
+               c->last_command ? c->last_command->name : "NULL", (int)c->user->name.n, c->user->name.p,
+               c->tracking ? (long long)c->tracking->redirect : -1, c->resp, c->lib_name ? c->lib_name : "",
+               c->lib_version ? c->lib_version : "");
 }

@@ -1,5 +1,7 @@
 #include "server/clients.h"
 
+#include <sodium.h>
+
 #include "common/mem.h"
 #include "replication/uv_conn.h"
 #include "server/client.h"
@@ -68,8 +70,18 @@ void clients_forget(struct client *c)
     remove_resumed(&c->server->clients.resuming, c);
 }
 
+struct span clients_id_of(const void *client)
+{
+    const struct client *c = client;
+    return span_of((const char *)&c->id, sizeof c->id);
+}
+
+static const struct htable_kind by_id = {.key = clients_id_of};
+
 void clients_init(struct server *s)
 {
+    randombytes_buf(s->clients.hash_key, sizeof s->clients.hash_key);
+    htable_init(&s->clients.by_id, &by_id, s->clients.hash_key);
     s->clients.round = 1;
     s->clients.read_buffer = mem_alloc(CLIENTS_READ_BYTES);
     s->clients.sealed_buffer = mem_alloc(CLIENTS_READ_BYTES);
@@ -82,6 +94,7 @@ void clients_init(struct server *s)
 
 void clients_free(struct server *s)
 {
+    htable_free(&s->clients.by_id);
     mem_free(s->clients.read_buffer);
     mem_free(s->clients.sealed_buffer);
     mem_free(s->clients.argv.at);
@@ -170,9 +183,8 @@ void clients_tend(struct server *s)
 
 struct client *clients_find(struct server *s, uint64_t id)
 {
-    struct client *c = s->clients.first;
-    while (c && c->id != id) c = c->next;
-    return c;
+    const struct span key = span_of((const char *)&id, sizeof id);
+    return htable_find(&s->clients.by_id, htable_hash(&s->clients.by_id, key), key);
 }
 
 size_t clients_blocked(const struct server *s)

@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "common/buf.h"
+#include "common/htable.h"
 #include "common/resp.h"
 #include "server/config.h"
 
@@ -18,6 +19,8 @@ struct clients {
     struct client *resumed, *resuming; /* may go on with requests that waited: in a turn to come, in this one */
     uv_idle_t idle;                    /* active while there are any */
     size_t count;
+    struct htable by_id;
+    uint8_t hash_key[HTABLE_KEY_BYTES];
     uint64_t next_id;
     uint64_t round;   /* counted from 1; in each, every client is heard once that has something to say */
     bool passed_over; /* somebody must wait for another turn of this round: this one is full */
@@ -81,6 +84,8 @@ void clients_resume_later(struct client *c);
 /* It is being closed. */
 void clients_forget(struct client *c);
 
+/* What clients.by_id finds a client by. */
+struct span clients_id_of(const void *client);
 struct client *clients_find(struct server *s, uint64_t id);
 /* Nothing more is executed; what is answered is still sent. */
 void clients_stop(struct server *s);

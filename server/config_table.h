@@ -18,6 +18,7 @@
     X(TCP_KEEPALIVE, "tcp-keepalive", NULL, NUMBER, "300", 0, INT32_MAX, 0, NULL, NULL, "Seconds between probes of silent connections; 0: none.") \
     X(MAXCLIENTS, "maxclients", NULL, NUMBER, "10000", 1, 10000000, 0, NULL, NULL, "Most clients at a time.") \
     X(QUERY_BUFFER_LIMIT, "client-query-buffer-limit", NULL, BYTES, "1gb", 1 * MB, INT64_MAX, 0, NULL, NULL, "Most bytes that a client may send ahead.") \
+    X(TRACKING_MAX_KEYS, "tracking-table-max-keys", NULL, NUMBER, "1000000", 0, INT64_MAX, 0, NULL, NULL, "Most keys that are remembered for clients that track; 0: no limit.") \
     X(MAXMEMORY_CLIENTS, "maxmemory-clients", NULL, TEXT, "0", 0, 0, 0, NULL, setting_rule_client_memory, "Most bytes of all clients together, or percent of maxmemory; 0: no limit.") \
     X(OUTPUT_LIMITS, "client-output-buffer-limit", NULL, TEXT, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", 0, 0, SETTING_CUMULATIVE, NULL, setting_rule_output_limits, "Replies that may wait for a slow client: class, hard limit, soft limit, seconds above the soft one.") \
     X(MAX_BULK, "proto-max-bulk-len", NULL, BYTES, "512mb", 1 * MB, INT64_MAX / 4, 0, NULL, NULL, "Longest string.") \

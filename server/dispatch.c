@@ -179,6 +179,7 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
         const uint64_t position = journal_depends(s, c, e, r, effects);
         if (position > c->depends) c->depends = position;
     }
+    if (c->tracking) tracking_read(c, e, r);
     stat->calls++;
     const uint64_t took = turn_end_command(&stats->turn, e);
     stat->ticks += took;
@@ -262,6 +263,7 @@ bool dispatch(struct client *c, const struct command_entry *e, const struct requ
         stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
         if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
     }
+    if (c->tracking) tracking_end_request(c, e);
     if (journal_is_large(&s->journal)) journal_close_batch(s);
     return true;
 }

@@ -82,6 +82,7 @@ static void write_clients(struct server *s, struct buf *o)
     put_u64(o, "client_recent_max_input_buffer", largest_in);
     put_u64(o, "client_recent_max_output_buffer", largest_out);
     put_u64(o, "blocked_clients", clients_blocked(s));
+    put_u64(o, "tracking_clients", s->tracking.clients);
 }
 
 static void write_memory(struct server *s, struct buf *o)
@@ -261,6 +262,9 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "acl_access_denied_cmd", t->denied_command);
     put_u64(o, "acl_access_denied_key", t->denied_key);
     put_u64(o, "acl_access_denied_channel", t->denied_channel);
+    put_u64(o, "tracking_total_keys", s->tracking.keys.count);
+    put_u64(o, "tracking_total_items", s->tracking.items);
+    put_u64(o, "tracking_total_prefixes", s->tracking.prefixes.count);
     put_turns(t, o);
 }
 

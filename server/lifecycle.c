@@ -33,6 +33,7 @@ struct lifecycle {
     enum stage stage;
     enum shutdown_save save; /* of the stop under way */
     bool force, flushed_enough, waited_enough;
+    bool no_expiry, no_cron; /* DEBUG said so */
     unsigned ticks;
 };
 
@@ -74,6 +75,7 @@ static void check_stop(struct server *s)
 static void on_prepare(uv_prepare_t *h)
 {
     struct server *s = h->data;
+    tracking_end_turn(s);
     journal_close_batch(s);
     saver_end_turn(s);
     clients_flush(s);
@@ -86,6 +88,7 @@ static void on_prepare(uv_prepare_t *h)
 static void on_tick(uv_timer_t *h)
 {
     struct server *s = h->data;
+    if (s->life->no_cron) return;
     turn_begin(&s->stats.turn);
     stats_sample(&s->stats, clock_ticks_ns());
     insight_tend(s);
@@ -102,7 +105,8 @@ static void on_cycle(uv_timer_t *h)
     const int64_t begin = clock_ticks_ns(),
                   max_ns = turn_us(&s->stats.turn) < TURN_FULL_US / 2 ? CYCLE_MAX_NS : CYCLE_MAX_NS / 4;
     /* A log that is to come level must not grow, nor the data change under CLIENT PAUSE. */
-    bool more = !s->loading && s->life->stage == STAGE_RUNNING && !clients_are_paused(&s->clients);
+    bool more = !s->loading && s->life->stage == STAGE_RUNNING && !clients_are_paused(&s->clients) &&
+                !s->life->no_expiry && !s->life->no_cron;
     while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     insight_event(s, "expire-cycle", begin);
@@ -138,6 +142,9 @@ void lifecycle_start(struct server *s)
     (void)uv_signal_start(&l->interrupt, on_signal, SIGINT);
     lifecycle_set_rate(s);
 }
+
+void lifecycle_set_expiry(struct server *s, bool active) { s->life->no_expiry = !active; }
+void lifecycle_pause_cron(struct server *s, bool paused) { s->life->no_cron = paused; }
 
 void lifecycle_set_rate(struct server *s)
 {

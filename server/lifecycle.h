@@ -20,5 +20,9 @@ int64_t lifecycle_stops_in_ms(const struct server *s);
 /* The data set is there and this node knows its role: clients are served. */
 void lifecycle_ready(struct server *s);
 
+/* DEBUG: let what has expired be deleted in the background, or not; let all periodic work rest, or go on. */
+void lifecycle_set_expiry(struct server *s, bool active);
+void lifecycle_pause_cron(struct server *s, bool paused);
+
 /* The rate of periodic work was set anew. */
 void lifecycle_set_rate(struct server *s);

@@ -175,6 +175,7 @@ static enum err start(struct server *s, struct errmsg *m)
     saver_init(s);
     wait_init(s);
     watches_init(&s->watches);
+    tracking_init(&s->tracking);
     lifecycle_start(s);
     s->loading = true;
     e = access_start(s, m);
@@ -231,6 +232,7 @@ static void stop(struct server *s, bool served)
     saver_free(s);
     wait_free(s);
     watches_free(&s->watches);
+    tracking_free(&s->tracking);
     clients_free(s);
     access_free(s);
     listeners_free(s);

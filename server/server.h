@@ -24,6 +24,7 @@
 #include "server/reaper.h"
 #include "server/saver.h"
 #include "server/stats.h"
+#include "server/tracking.h"
 #include "server/wait.h"
 #include "server/watches.h"
 
@@ -51,6 +52,7 @@ struct server {
     struct nodes nodes;
     struct waiters waiters;
     struct watches watches;
+    struct tracking tracking;
     struct limits limits;
     struct reaper reaper;
 

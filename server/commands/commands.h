@@ -36,6 +36,12 @@ void client_command_reply(struct call *c);
 void client_command_no_evict(struct call *c);
 void client_command_no_touch(struct call *c);
 
+/* tracking_commands.c */
+void tracking_command_tracking(struct call *c);
+void tracking_command_caching(struct call *c);
+void tracking_command_getredir(struct call *c);
+void tracking_command_trackinginfo(struct call *c);
+
 /* config_commands.c */
 void config_command_get(struct call *c);
 void config_command_set(struct call *c);
@@ -93,4 +99,6 @@ void acl_command_whoami(struct call *c);
 void admin_info(struct call *c);
 void admin_time(struct call *c);
 void admin_shutdown(struct call *c);
-void admin_debug(struct call *c);
+
+/* debug.c */
+void debug_command(struct call *c);

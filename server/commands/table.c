@@ -36,6 +36,14 @@ static const struct command acl_subcommands[] = {
 };
 
 static const struct command client_subcommands[] = {
+    COMMAND("CLIENT|CACHING", "mode={YES|NO}", "Let what the next command reads be tracked, or not.", "6.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, tracking_command_caching),
+    COMMAND("CLIENT|GETREDIR", "", "Get the id of the connection that is told what changes instead of this one.", "6.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, tracking_command_getredir),
+    COMMAND("CLIENT|TRACKING", "status={ON|OFF} [REDIRECT client-id(integer)] [PREFIX prefix]+ [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", "Be told when what was read changes.", "6.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, tracking_command_tracking),
+    COMMAND("CLIENT|TRACKINGINFO", "", "Tell how this connection is told of changes.", "6.2.0", "O(1)",
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, tracking_command_trackinginfo),
     COMMAND("CLIENT|GETNAME", "", "Get the name of this connection.", "2.6.9", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_getname),
     HELP("CLIENT|HELP", "5.0.0", ACL_CONNECTION),
@@ -162,7 +170,7 @@ static const struct command rows[] = {
      .hints = "nondeterministic_output_order"},
     COMMAND_CONTAINER("CONFIG", "About the settings.", "2.0.0", 0, config_subcommands),
     COMMAND("DEBUG", "subcommand [argument+]", "Tools for tests.", "1.0.0", "Depends on the subcommand.",
-            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_debug, .internal = true),
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, debug_command, .internal = true),
     COMMAND_HINTED("INFO", "[section+]", "Tell the state of the server.", "1.0.0", "O(1)",
             CMD_LOADING | CMD_STALE, ACL_DANGEROUS, NO_KEYS, admin_info, "nondeterministic_output request_policy:all_shards response_policy:special", .history = "7.0.0 Takes several sections."),
     COMMAND_CONTAINER("LATENCY", "About what kept others waiting.", "2.8.13", GROUP_SERVER, latency_subcommands),
