@@ -188,6 +188,18 @@ static void reply_attribute(struct reply *r)
     reply_bulk(r, SPAN("Some real reply following the attribute"));
 }
 
+static void reply_pushed(struct reply *r)
+{
+    if (r->resp < 3) {
+        reply_error(r, "ERR RESP2 is not supported by this command");
+        return;
+    }
+    reply_push(r, 2);
+    reply_bulk(r, SPAN("server-cpu-usage"));
+    reply_int(r, 42);
+    reply_bulk(r, SPAN("Some real reply following the push reply"));
+}
+
 /* One reply of each type, the same as Redis's, to test clients with. */
 static void debug_protocol(struct call *c)
 {
@@ -216,9 +228,7 @@ static void debug_protocol(struct call *c)
     } else if (span_is(type, "attrib")) {
         reply_attribute(r);
     } else if (span_is(type, "push")) {
-        reply_push(r, 2);
-        reply_bulk(r, SPAN("server-cpu-usage"));
-        reply_int(r, 42);
+        reply_pushed(r);
     } else if (span_is(type, "verbatim")) {
         reply_verbatim(r, "txt", SPAN("This is a verbatim\nstring"));
     } else if (span_is(type, "true") || span_is(type, "false")) {
