@@ -28,7 +28,7 @@ EXTRA = """
 # Commands that come with sessions, scripts, clusters and the rest of administration.
 ABSENT = """
     blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin
-   
+
     client|unblock
     asking cluster cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports
     cluster|countkeysinslot cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslots
