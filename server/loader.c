@@ -17,6 +17,7 @@ struct loading {
     const struct rdb_source *source; /* of the base, below ours */
     struct loaded_place *place;
     int64_t said_ns;
+    bool stopped; /* told to stop; looked at as often as the loop turns */
 };
 
 static enum err keep_aux(void *context, struct span name, struct span value, struct errmsg *m)
@@ -44,7 +45,7 @@ static enum err load_rdb(const struct rdb_source *source, struct engine *e, stru
 static enum err read_base(void *context, void *to, size_t n, size_t *got, struct errmsg *m)
 {
     const struct loading *l = context;
-    if (lifecycle_is_stopping(l->server)) return err_set(m, ERR_CANCELED, "told to stop while loading");
+    if (l->stopped) return err_set(m, ERR_CANCELED, "told to stop while loading");
     return l->source->read(l->source->context, to, n, got, m);
 }
 
@@ -62,6 +63,7 @@ static enum err on_rdb(void *context, const struct rdb_source *source, uint64_t 
 static enum err on_command(void *context, const struct span *argv, size_t argc, struct errmsg *m)
 {
     struct loading *l = context;
+    if (l->stopped) return err_set(m, ERR_CANCELED, "told to stop while loading");
     return engine_replay(l->server->engine, &l->session, argv, argc, m);
 }
 
@@ -79,6 +81,7 @@ static void on_progress(void *context, uint64_t done_bytes, uint64_t total_bytes
                     (unsigned long long)(done_bytes * 100 / total_bytes));
     }
     (void)uv_run(&s->loop, UV_RUN_NOWAIT);
+    l->stopped = lifecycle_is_stopping(s);
 }
 
 enum err loader_run(struct server *s, const struct moment *until, struct log_report *report,
@@ -89,6 +92,7 @@ enum err loader_run(struct server *s, const struct moment *until, struct log_rep
     const int64_t began = clock_ticks_ns();
     const enum err e =
         until ? log_restore(s->journal.log, until, &loader, report, m) : log_load(s->journal.log, &loader, report, m);
+    if (l.stopped) return err_set(m, ERR_CANCELED, "told to stop while loading");
     if (e) return e;
     if (lifecycle_is_stopping(s)) return err_set(m, ERR_CANCELED, "told to stop while loading");
     if (!report->fresh)

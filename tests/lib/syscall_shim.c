@@ -1,7 +1,8 @@
 /* Preloaded into a server: records what it writes and syncs, in order.
  *
  * SHIM_TRACE names the file that takes the record; SHIM_SYNC_DELAY_US makes every fsync and fdatasync that much slower;
- * while a file stands at SHIM_SYNC_GATE, none begins. SHIM_FAIL="CALL TEXT" has every such CALL (read, write, sync) on a
+ * while a file stands at SHIM_SYNC_GATE, none begins; while one stands at SHIM_READ_GATE, every read of a log or a snapshot
+ * takes 50 ms longer. SHIM_FAIL="CALL TEXT" has every such CALL (read, write, sync) on a
  * regular file or directory whose path contains TEXT fail with EIO.
  * One line per event, with a number that grows in the order of events over all threads:
  *
@@ -154,14 +155,27 @@ int fsync(int fd) { return sync_with(SYS_fsync, fd); }
 
 int fdatasync(int fd) { return sync_with(SYS_fdatasync, fd); }
 
+static void linger(int fd)
+{
+    const char *gate = getenv("SHIM_READ_GATE");
+    const struct timespec a_while = {0, 50000000};
+    char path[512];
+    if (!gate || kind_of(fd) != S_IFREG || access(gate, F_OK) != 0) return;
+    if (strstr(path_of(fd, path), ".aof") || strstr(path, ".rdb")) syscall(SYS_nanosleep, &a_while, NULL);
+}
+
 ssize_t read(int fd, void *to, size_t length)
 {
-    return is_broken("read", fd) ? -1 : syscall(SYS_read, fd, to, length);
+    if (is_broken("read", fd)) return -1;
+    linger(fd);
+    return syscall(SYS_read, fd, to, length);
 }
 
 ssize_t pread64(int fd, void *to, size_t length, off64_t at)
 {
-    return is_broken("read", fd) ? -1 : syscall(SYS_pread64, fd, to, length, at);
+    if (is_broken("read", fd)) return -1;
+    linger(fd);
+    return syscall(SYS_pread64, fd, to, length, at);
 }
 
 ssize_t pread(int fd, void *to, size_t length, off_t at) { return pread64(fd, to, length, at); }
