@@ -38,7 +38,8 @@ enum command_flag {
     CMD_ALLOW_BUSY = 1 << 18,
     CMD_ENGINE = 1 << 19, /* set by command_set_add(): the engine executes it, not the server */
     CMD_NO_MANDATORY_KEYS = 1 << 20,
-    CMD_IN_MULTI = 1 << 21, /* ours: behind MULTI it is executed at once, not queued */
+    CMD_IN_MULTI = 1 << 21,  /* ours: behind MULTI it is executed at once, not queued */
+    CMD_IN_PUBSUB = 1 << 22, /* ours: a subscriber of RESP2 may use it */
 };
 
 /* ACL categories that flags do not imply (WRITE, READONLY, ADMIN, FAST/slow ... follow from the flags). */
@@ -65,6 +66,7 @@ enum command_category {
     GROUP_SERVER = 1 << 21,
     GROUP_CONNECTION = 1 << 22,
     GROUP_STREAM = 1 << 23,
+    GROUP_PUBSUB = 1 << 28,
 };
 
 enum key_flag {

@@ -116,6 +116,7 @@ const char *command_group(const struct command_entry *e)
         {GROUP_SERVER, "server"},
         {GROUP_CONNECTION, "connection"},
         {GROUP_STREAM, "stream"},
+        {GROUP_PUBSUB, "pubsub"},
         {ACL_CONNECTION, "connection"},
         {ACL_PUBSUB, "pubsub"},
         {ACL_TRANSACTION, "transactions"},

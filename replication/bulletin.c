@@ -7,11 +7,8 @@
 
 enum { PREFIX = 9 };
 
-bool bulletin_add(struct buf *to, const struct message *m)
+void message_add(struct buf *to, const struct message *m)
 {
-    if (m->channel.n > BULLETIN_MAX || m->text.n > BULLETIN_MAX) return false;
-    const size_t n = PREFIX + m->channel.n + m->text.n;
-    if (to->len > BULLETIN_MAX || n > BULLETIN_MAX - to->len) return false;
     char prefix[PREFIX];
     prefix[0] = m->sharded;
     le_put(prefix + 1, 4, m->channel.n);
@@ -19,6 +16,14 @@ bool bulletin_add(struct buf *to, const struct message *m)
     buf_add(to, prefix, sizeof prefix);
     buf_add_span(to, m->channel);
     buf_add_span(to, m->text);
+}
+
+bool bulletin_add(struct buf *to, const struct message *m)
+{
+    if (m->channel.n > BULLETIN_MAX || m->text.n > BULLETIN_MAX) return false;
+    const size_t n = PREFIX + m->channel.n + m->text.n;
+    if (to->len > BULLETIN_MAX || n > BULLETIN_MAX - to->len) return false;
+    message_add(to, m);
     return true;
 }
 

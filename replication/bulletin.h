@@ -33,6 +33,9 @@ struct message {
     struct span channel, text;
 };
 
+/* Append a message of any length as it stands in a bulletin. */
+void message_add(struct buf *to, const struct message *m);
+
 /* Append a message to the bytes of a bulletin to be; false: it would become too long, and nothing was appended. */
 MUST_USE bool bulletin_add(struct buf *to, const struct message *m);
 

@@ -94,6 +94,7 @@ void client_close(struct client *c)
     watches_forget(c);
     monitors_forget(c);
     tracking_stop(c);
+    pubsub_forget(c);
     c->flags |= CLIENT_CLOSING;
     uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
@@ -122,6 +123,7 @@ void client_reset(struct client *c)
     transaction_discard(c);
     monitors_forget(c);
     tracking_stop(c);
+    pubsub_forget(c);
     c->session.db = 0;
     c->resp = 2;
     drop_text(&c->name);

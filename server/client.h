@@ -19,6 +19,7 @@
 
 struct acl_user;
 struct server;
+struct subscriber;
 struct tls;
 struct tracking_state;
 struct tls_context;
@@ -88,6 +89,7 @@ struct client {
     struct transaction *transaction; /* NULL: outside of MULTI */
     struct tracking_state *tracking; /* NULL: it does not track */
     struct watch_entry *watched;     /* keys that it watches */
+    struct subscriber *subscriber;   /* NULL: it has no subscriptions */
     uint64_t commands, bytes_in, bytes_out;
     size_t counted_memory; /* as it is contained in clients.memory */
 };

@@ -9,7 +9,7 @@
 size_t client_memory(const struct client *c)
 {
     return sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.argv.room * sizeof(struct span) +
-           transaction_bytes(c);
+           transaction_bytes(c) + (c->subscriber ? subscriber_memory(c->subscriber) : 0);
 }
 
 /* Redis's letters. */
@@ -23,6 +23,7 @@ static void put_flags(const struct client *c, struct buf *to)
         {CLIENT_NO_EVICT, 'e'}, {CLIENT_MONITOR, 'O'},
     };
     const size_t before = to->len;
+    if (c->subscriber) buf_add_char(to, 'P');
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
         if (c->flags & letters[i].flag) buf_add_char(to, letters[i].letter);
     if (c->transaction) buf_add_char(to, 'x');
@@ -56,7 +57,8 @@ static void put_memory(const struct client *c, struct buf *to)
 void client_describe(const struct client *c, struct buf *to)
 {
     put_place(c, to);
-    buf_printf(to, " db=%u sub=0 psub=0 ssub=0 multi=%d", c->session.db,
+    buf_printf(to, " db=%u sub=%zu psub=%zu ssub=%zu multi=%d", c->session.db, pubsub_count(c, TOPIC_CHANNEL),
+               pubsub_count(c, TOPIC_PATTERN), pubsub_count(c, TOPIC_SHARD),
                c->transaction ? (int)transaction_length(c) : -1);
     put_memory(c, to);
     buf_printf(to, " events=%s%s cmd=%s user=%.*s redir=%lld resp=%u lib-name=%s lib-ver=%s\n",

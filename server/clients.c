@@ -163,7 +163,7 @@ void clients_tend(struct server *s)
     for (struct client *c = s->clients.first, *next; c; c = next) {
         next = c->next;
         const int64_t idle = now - c->active_ms;
-        if (timeout && idle > timeout && !(c->flags & CLIENT_BLOCKED)) {
+        if (timeout && idle > timeout && !(c->flags & CLIENT_BLOCKED) && !c->subscriber) {
             logger_line(s->logger, LOGGER_VERBOSE, "Closing the idle client %s", c->addr);
             s->stats.timeout_closed++;
             client_close(c);

@@ -28,7 +28,7 @@ struct config;
 /* A text's own rule: the normal form of @value, given what the setting holds now, is appended to @normal. */
 typedef enum err setting_rule(const char *current, struct span value, struct buf *normal, struct errmsg *m);
 setting_rule setting_rule_save, setting_rule_output_limits, setting_rule_replicaof, setting_rule_client_memory,
-    setting_rule_bind, setting_rule_percentiles;
+    setting_rule_bind, setting_rule_percentiles, setting_rule_notify;
 
 #include "server/config_table.h"
 
@@ -84,6 +84,11 @@ void config_output_limits(const struct config *c, struct output_limit limits[OUT
 
 /* `maxmemory-clients` in bytes; 0: no limit. */
 int64_t config_client_memory(const struct config *c);
+
+/* `notify-keyspace-events`: where events are told, and a bit for each class of them; 0: no such class. */
+enum { NOTIFY_KEYSPACE = 1 << 0, NOTIFY_KEYEVENT = 1 << 1 };
+unsigned notify_bit(char event_class);
+unsigned config_notify(const struct config *c);
 
 /* `replicaof`: false if there is none. */
 MUST_USE bool config_replicaof(const struct config *c, char host[256], int *port);

@@ -203,3 +203,54 @@ enum err setting_rule_percentiles(const char *current, struct span value, struct
     }
     return ERR_OK;
 }
+
+/* Redis's letters, in the order in which it shows them. `A` stands for the first ten. */
+static const char notify_letters[] = "g$lshzxetdnKEm";
+enum { NOTIFY_IN_ALL = 10 };
+
+unsigned notify_bit(char event_class)
+{
+    if (event_class == 'K') return NOTIFY_KEYSPACE;
+    if (event_class == 'E') return NOTIFY_KEYEVENT;
+    const char *at = event_class ? strchr(notify_letters, event_class) : NULL;
+    return at ? 4u << (at - notify_letters) : 0;
+}
+
+static unsigned notify_all(void)
+{
+    unsigned bits = 0;
+    for (unsigned i = 0; i < NOTIFY_IN_ALL; i++) bits |= notify_bit(notify_letters[i]);
+    return bits;
+}
+
+static bool read_notify(struct span letters, unsigned *bits)
+{
+    *bits = 0;
+    for (size_t i = 0; i < letters.n; i++) {
+        const unsigned bit = letters.p[i] == 'A' ? notify_all() : notify_bit(letters.p[i]);
+        if (!bit) return false;
+        *bits |= bit;
+    }
+    return true;
+}
+
+enum err setting_rule_notify(const char *current, struct span value, struct buf *normal, struct errmsg *m)
+{
+    (void)current;
+    unsigned bits;
+    if (!read_notify(value, &bits))
+        return err_set(m, ERR_INVALID, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+    if ((bits & notify_all()) == notify_all()) {
+        buf_add_char(normal, 'A');
+        bits &= ~notify_all();
+    }
+    for (const char *l = notify_letters; *l; l++)
+        if (bits & notify_bit(*l)) buf_add_char(normal, *l);
+    return ERR_OK;
+}
+
+unsigned config_notify(const struct config *c)
+{
+    unsigned bits;
+    return read_notify(span_str(config_text(c, SET_NOTIFY)), &bits) ? bits : 0;
+}

@@ -77,6 +77,8 @@
     X(CHECKPOINT_KEEP, "checkpoint-keep", NULL, NUMBER, "0", 0, 1000, 0, NULL, NULL, "Older bases of the log that are kept, with the log behind them, to be restored.") \
     X(AUTO_REWRITE_PERCENTAGE, "auto-aof-rewrite-percentage", NULL, NUMBER, "100", 0, INT32_MAX, 0, NULL, NULL, "Make a new base when the log has grown by so much; 0: never.") \
     X(AUTO_REWRITE_MIN_SIZE, "auto-aof-rewrite-min-size", NULL, BYTES, "64mb", 0, INT64_MAX, 0, NULL, NULL, "But not below this size.") \
+    /* Messages */ \
+    X(NOTIFY, "notify-keyspace-events", NULL, TEXT, "", 0, 0, 0, NULL, setting_rule_notify, "Changes of which classes are published, and in which channels (K, E); empty: none.") \
     /* Memory */ \
     X(MAXMEMORY, "maxmemory", NULL, BYTES, "0", 0, INT64_MAX, 0, NULL, NULL, "Most bytes of memory; 0: no limit.") \
     X(MAXMEMORY_POLICY, "maxmemory-policy", NULL, CHOICE, "noeviction", 0, 0, 0, EVICTION_POLICY_WORDS, NULL, "Which keys go when the limit is reached.") \

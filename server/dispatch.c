@@ -60,6 +60,9 @@ static const char stopped_writes[] =
     "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
     "error.";
 
+static const char confined[] = "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+                               "are allowed in this context";
+
 /* DEBUG no, yes, local: as the words of the setting. */
 static bool may_debug(const struct client *c)
 {
@@ -116,6 +119,8 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         return false;
     } else if (!limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    } else if (pubsub_confines(c) && !(e->flags & CMD_IN_PUBSUB)) {
+        reply_error(reply, confined, e->name);
     } else {
         return is_served(s, e, flags, reply);
     }
@@ -227,6 +232,7 @@ static void execute_outside(struct client *c, const struct command_entry *e, con
     s->clients.executing = NULL;
     if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
     if (c->depends) client_hold_reply(c, mark, c->depends);
+    pubsub_settle(s);
     if (s->clients.pushed.len) client_push_deferred(c);
 }
 

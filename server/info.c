@@ -83,6 +83,7 @@ static void write_clients(struct server *s, struct buf *o)
     put_u64(o, "client_recent_max_output_buffer", largest_out);
     put_u64(o, "blocked_clients", clients_blocked(s));
     put_u64(o, "tracking_clients", s->tracking.clients);
+    put_u64(o, "pubsub_clients", s->pubsub.clients);
 }
 
 static void write_memory(struct server *s, struct buf *o)
@@ -212,6 +213,8 @@ static void put_replication_stats(struct server *s, struct buf *o)
     put_u64(o, "total_net_repl_input_bytes", n.bytes_in);
     put_u64(o, "total_net_repl_output_bytes", n.bytes_out);
     put_u64(o, "relevo_refused_handshakes", n.refused_handshakes);
+    put_u64(o, "relevo_messages_forwarded", n.forwarded);
+    put_u64(o, "relevo_messages_not_forwarded", n.unforwarded + s->pubsub.too_long);
 }
 
 static void put_turns(struct stats *t, struct buf *o)
@@ -247,6 +250,9 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "evicted_keys", e->evicted_keys);
     put_u64(o, "keyspace_hits", e->keyspace_hits);
     put_u64(o, "keyspace_misses", e->keyspace_misses);
+    put_u64(o, "pubsub_channels", subscriptions_topics(s->pubsub.all, TOPIC_CHANNEL));
+    put_u64(o, "pubsub_patterns", subscriptions_topics(s->pubsub.all, TOPIC_PATTERN));
+    put_u64(o, "pubsubshard_channels", subscriptions_topics(s->pubsub.all, TOPIC_SHARD));
     put_u64(o, "relevo_cache_loads", e->cache_loads);
     put_u64(o, "relevo_cache_waits", e->cache_waits);
     put_u64(o, "relevo_cache_fills", e->cache_fills);

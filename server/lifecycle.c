@@ -76,7 +76,9 @@ static void on_prepare(uv_prepare_t *h)
 {
     struct server *s = h->data;
     tracking_end_turn(s);
+    pubsub_settle(s);
     journal_close_batch(s);
+    pubsub_end_turn(s);
     saver_end_turn(s);
     clients_flush(s);
     (void)reaper_collect(s);

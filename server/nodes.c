@@ -1,5 +1,6 @@
 #include "server/nodes.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,8 @@ static void on_peers_changed(void *ctx, const struct node_peer *peers, size_t n)
 
 static void on_acked(void *ctx) { wait_check(ctx); }
 
+static void on_published(void *ctx, const struct bulletin *b) { pubsub_deliver(ctx, b); }
+
 static void on_line(void *ctx, bool warning, const char *line)
 {
     struct server *s = ctx;
@@ -207,6 +210,7 @@ static const struct node_callbacks callbacks = {
     .fenced = on_fenced,
     .peers_changed = on_peers_changed,
     .acked = on_acked,
+    .published = on_published,
     .log = on_line,
 };
 
@@ -282,6 +286,19 @@ void nodes_stop(struct server *s)
 void nodes_submit(struct server *s, struct chunk *c)
 {
     if (s->nodes.node) node_submit(s->nodes.node, c);
+}
+
+bool nodes_are_followed(const struct server *s)
+{
+    return s->nodes.node && !s->read_only && node_is_followed(s->nodes.node);
+}
+
+void nodes_publish(struct server *s, struct buf *bulletin)
+{
+    struct bulletin *b = bulletin_take(bulletin, log_end(s->journal.log));
+    assert(b);
+    if (nodes_are_followed(s)) node_publish(s->nodes.node, b);
+    bulletin_unref(b);
 }
 
 void nodes_progress(struct server *s)

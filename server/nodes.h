@@ -34,6 +34,11 @@ struct nodes {
 MUST_USE enum err nodes_start(struct server *s, bool foreign, struct errmsg *m);
 void nodes_stop(struct server *s);
 
+/* As a primary: is there a replica that what is published could be sent to; and send it, behind the log that there is now.
+ * Takes the bytes of @bulletin. */
+bool nodes_are_followed(const struct server *s);
+void nodes_publish(struct server *s, struct buf *bulletin);
+
 /* A batch of ours. */
 void nodes_submit(struct server *s, struct chunk *c);
 /* The log or the engine have come further. */

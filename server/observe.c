@@ -18,6 +18,11 @@ static void on_flushed(void *context, int db, int other)
     if (tracking_any(&s->tracking)) tracking_flushed(s);
 }
 
+static void on_event(void *context, unsigned db, char event_class, const char *name, struct span key)
+{
+    pubsub_event(context, db, event_class, name, key);
+}
+
 void observe_configure(struct server *s)
 {
     struct engine_observer observer = {.context = s};
@@ -25,5 +30,6 @@ void observe_configure(struct server *s)
         observer.touched = on_touched;
         observer.flushed = on_flushed;
     }
+    if (pubsub_notifies(s)) observer.event = on_event;
     engine_set_observer(s->engine, &observer);
 }

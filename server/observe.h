@@ -4,6 +4,7 @@
  *     a key was changed  -> journal (what reads wait for), watches (WATCH),
  *                           tracking (CLIENT TRACKING)
  *     all keys were      -> the same
+ *     an event           -> pubsub (keyspace notifications)
  *
  * To add a listener: its condition in observe_configure(), its call below, and observe_configure() where it changes. */
 #pragma once

@@ -96,6 +96,7 @@ void server_apply(struct server *s, enum setting id)
     case SET_LATENCY_THRESHOLD:
     case SET_LATENCY_TRACKING: insight_configure(s); break;
     case SET_HZ: lifecycle_set_rate(s); break;
+    case SET_NOTIFY: pubsub_configure(s); break;
     case SET_HASH_ENTRIES:
     case SET_HASH_VALUE:
     case SET_LIST_SIZE:
@@ -171,6 +172,7 @@ static enum err start(struct server *s, struct errmsg *m)
     reserve_descriptors(s);
     make_engine(s);
     limits_init(s);
+    pubsub_init(s);
     clients_init(s);
     saver_init(s);
     wait_init(s);
@@ -236,6 +238,7 @@ static void stop(struct server *s, bool served)
     clients_free(s);
     access_free(s);
     listeners_free(s);
+    pubsub_free(s);
     engine_free(s->engine);
     insight_free(s);
     monitors_free(s);

@@ -21,6 +21,7 @@
 #include "server/logger.h"
 #include "server/monitors.h"
 #include "server/nodes.h"
+#include "server/pubsub.h"
 #include "server/reaper.h"
 #include "server/saver.h"
 #include "server/stats.h"
@@ -53,6 +54,7 @@ struct server {
     struct waiters waiters;
     struct watches watches;
     struct tracking tracking;
+    struct pubsub pubsub;
     struct limits limits;
     struct reaper reaper;
 

@@ -270,3 +270,10 @@ const struct topic *subscriber_oldest(const struct subscriber *s, enum topic_kin
 {
     return s->subscriptions[kind].first ? s->subscriptions[kind].first->topic : NULL;
 }
+
+size_t subscriber_memory(const struct subscriber *s)
+{
+    size_t n = sizeof *s;
+    for (unsigned k = 0; k < TOPIC_KINDS; k++) n += s->count[k] * sizeof(struct subscription);
+    return n;
+}

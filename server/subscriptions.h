@@ -57,5 +57,6 @@ size_t topic_subscribers(const struct topic *t);
 typedef void topic_visit(void *context, void *owner);
 void topic_each(const struct topic *t, topic_visit *visit, void *context);
 
-/* Bytes in use, allocator's rounding apart. */
+/* Bytes in use, allocator's rounding apart: by one subscriber, without the names; by all. */
+size_t subscriber_memory(const struct subscriber *s);
 size_t subscriptions_memory(const struct subscriptions *all);

@@ -60,11 +60,30 @@ void client_command_info(struct call *c)
     buf_free(&text);
 }
 
-/* The kinds of connections that can be asked for. Nodes are no clients here, so there are only ordinary ones. */
-static bool known_type(struct span s, bool *normal)
+/* The kinds of connections that can be asked for. Nodes are no clients here, so of theirs there are none. */
+enum client_type { CLIENTS_NORMAL, CLIENTS_PUBSUB, CLIENTS_NODES };
+
+static bool read_type(struct span s, enum client_type *type)
 {
-    *normal = span_is(s, "normal");
-    return *normal || span_is(s, "master") || span_is(s, "slave") || span_is(s, "replica") || span_is(s, "pubsub");
+    static const struct {
+        const char *word;
+        enum client_type type;
+    } words[] = {{"normal", CLIENTS_NORMAL},
+                 {"pubsub", CLIENTS_PUBSUB},
+                 {"master", CLIENTS_NODES},
+                 {"slave", CLIENTS_NODES},
+                 {"replica", CLIENTS_NODES}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (!span_is(s, words[i].word)) continue;
+        *type = words[i].type;
+        return true;
+    }
+    return false;
+}
+
+static bool is_of_type(const struct client *c, enum client_type type)
+{
+    return type == (c->subscriber ? CLIENTS_PUBSUB : CLIENTS_NORMAL);
 }
 
 static void list_ids(struct call *c, struct buf *text)
@@ -84,18 +103,18 @@ static void list_ids(struct call *c, struct buf *text)
 void client_command_list(struct call *c)
 {
     struct buf text = {0};
-    bool normal = true;
+    const bool typed = c->argc == 4 && span_is(c->argv[2], "type");
+    enum client_type type;
     if (c->argc > 3 && span_is(c->argv[2], "id")) {
         list_ids(c, &text);
-    } else if (c->argc == 4 && span_is(c->argv[2], "type") && !known_type(c->argv[3], &normal)) {
+    } else if (typed && !read_type(c->argv[3], &type)) {
         reply_error(c->reply, "ERR Unknown client type '%.*s'", (int)(c->argv[3].n < 128 ? c->argv[3].n : 128),
                     c->argv[3].p);
-    } else if (c->argc != 2 && !(c->argc == 4 && span_is(c->argv[2], "type"))) {
+    } else if (c->argc != 2 && !typed) {
         reply_syntax_error(c->reply);
     } else {
-        if (normal)
-            for (const struct client *i = client_of(c)->server->clients.first; i; i = i->next)
-                client_describe(i, &text);
+        for (const struct client *i = client_of(c)->server->clients.first; i; i = i->next)
+            if (!typed || is_of_type(i, type)) client_describe(i, &text);
         reply_verbatim(c->reply, "txt", buf_span(&text));
     }
     buf_free(&text);
@@ -105,8 +124,9 @@ void client_command_list(struct call *c)
 struct kill_filter {
     uint64_t id;
     struct span addr, laddr;
+    enum client_type type;
     const struct acl_user *user;
-    bool typed, normal, skip_me;
+    bool typed, skip_me;
 };
 
 static bool read_filter(struct call *c, struct kill_filter *f)
@@ -120,7 +140,7 @@ static bool read_filter(struct call *c, struct kill_filter *f)
             }
         } else if (span_is(name, "type")) {
             f->typed = true;
-            if (!known_type(value, &f->normal)) {
+            if (!read_type(value, &f->type)) {
                 reply_error(c->reply, "ERR Unknown client type '%.*s'", (int)(value.n < 128 ? value.n : 128),
                             value.p);
                 return false;
@@ -148,7 +168,7 @@ static bool read_filter(struct call *c, struct kill_filter *f)
 static bool filter_fits(const struct kill_filter *f, const struct client *c, const struct client *me)
 {
     if (f->id && c->id != f->id) return false;
-    if (f->typed && !f->normal) return false;
+    if (f->typed && !is_of_type(c, f->type)) return false;
     if (f->user && c->user != f->user) return false;
     if (f->addr.p && !span_eq(f->addr, span_str(c->addr))) return false;
     if (f->laddr.p && !span_eq(f->laddr, span_str(c->laddr))) return false;

@@ -64,6 +64,21 @@ void persistence_bgsave(struct call *c);
 void persistence_bgrewriteaof(struct call *c);
 void persistence_lastsave(struct call *c);
 
+/* pubsub_commands.c */
+void pubsub_command_subscribe(struct call *c);
+void pubsub_command_unsubscribe(struct call *c);
+void pubsub_command_psubscribe(struct call *c);
+void pubsub_command_punsubscribe(struct call *c);
+void pubsub_command_ssubscribe(struct call *c);
+void pubsub_command_sunsubscribe(struct call *c);
+void pubsub_command_publish(struct call *c);
+void pubsub_command_spublish(struct call *c);
+void pubsub_command_channels(struct call *c);
+void pubsub_command_shardchannels(struct call *c);
+void pubsub_command_numsub(struct call *c);
+void pubsub_command_shardnumsub(struct call *c);
+void pubsub_command_numpat(struct call *c);
+
 /* replication.c */
 void replication_role(struct call *c);
 void replication_replicaof(struct call *c);

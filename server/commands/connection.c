@@ -3,9 +3,18 @@
 #include "server/server.h"
 #include "server/version.h"
 
+/* To a subscriber of RESP2: like a message, as all that it gets. */
+static void pong(struct call *c)
+{
+    reply_array(c->reply, 2);
+    reply_bulk(c->reply, SPAN("pong"));
+    reply_bulk(c->reply, c->argc == 2 ? c->argv[1] : SPAN(""));
+}
+
 void connection_ping(struct call *c)
 {
     if (c->argc > 2) reply_error(c->reply, "ERR wrong number of arguments for 'ping' command");
+    else if (pubsub_confines(client_of(c))) pong(c);
     else if (c->argc == 2) reply_bulk(c->reply, c->argv[1]);
     else reply_simple(c->reply, "PONG");
 }

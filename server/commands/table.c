@@ -136,6 +136,24 @@ static const struct command slowlog_subcommands[] = {
     COMMANDS_END,
 };
 
+#define PUBSUB_FLAGS CMD_PUBSUB | CMD_LOADING | CMD_STALE
+#define SUBSCRIBE_FLAGS CMD_PUBSUB | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_IN_PUBSUB
+
+static const struct command pubsub_subcommands[] = {
+    COMMAND("PUBSUB|CHANNELS", "[pattern]", "Name the channels that somebody listens to.", "2.8.0", "O(N) in the number of channels",
+            PUBSUB_FLAGS, 0, NO_KEYS, pubsub_command_channels),
+    HELP("PUBSUB|HELP", "6.2.0", GROUP_PUBSUB),
+    COMMAND("PUBSUB|NUMPAT", "", "Count the patterns that somebody listens to.", "2.8.0", "O(1)",
+            PUBSUB_FLAGS, 0, NO_KEYS, pubsub_command_numpat),
+    COMMAND("PUBSUB|NUMSUB", "[channel+]", "Count who listens to channels.", "2.8.0", "O(N) in the number of channels named",
+            PUBSUB_FLAGS, 0, NO_KEYS, pubsub_command_numsub),
+    COMMAND("PUBSUB|SHARDCHANNELS", "[pattern]", "Name the shard channels that somebody listens to.", "7.0.0", "O(N) in the number of shard channels",
+            PUBSUB_FLAGS, 0, NO_KEYS, pubsub_command_shardchannels),
+    COMMAND("PUBSUB|SHARDNUMSUB", "[shardchannel+]", "Count who listens to shard channels.", "7.0.0", "O(N) in the number of shard channels named",
+            PUBSUB_FLAGS, 0, NO_KEYS, pubsub_command_shardnumsub),
+    COMMANDS_END,
+};
+
 static const struct command rows[] = {
     /* Connection */
     COMMAND("AUTH", "[username]@6.0.0 password", "Authenticate this connection.", "1.0.0", "O(1)",
@@ -145,11 +163,11 @@ static const struct command rows[] = {
     COMMAND("HELLO", "arguments=[protover(integer) [AUTH username password] [SETNAME clientname]]", "Agree on the protocol's version.", "6.0.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY, ACL_CONNECTION, NO_KEYS, connection_hello, .history = "6.2.0 Without a version it only describes the connection."),
     COMMAND_HINTED("PING", "[message]", "Ask whether the server answers.", "1.0.0", "O(1)",
-            CMD_FAST, ACL_CONNECTION, NO_KEYS, connection_ping, "request_policy:all_shards response_policy:all_succeeded"),
+            CMD_FAST | CMD_IN_PUBSUB, ACL_CONNECTION, NO_KEYS, connection_ping, "request_policy:all_shards response_policy:all_succeeded"),
     COMMAND("RESET", "", "Make this connection as new.", "6.2.0", "O(1)",
-            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_IN_MULTI, ACL_CONNECTION, NO_KEYS, connection_reset),
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_IN_MULTI | CMD_IN_PUBSUB, ACL_CONNECTION, NO_KEYS, connection_reset),
     COMMAND("QUIT", "[arg+]", "Close this connection.", "1.0.0", "O(1)",
-            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_IN_MULTI, ACL_CONNECTION, NO_KEYS, connection_quit),
+            CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY | CMD_IN_MULTI | CMD_IN_PUBSUB, ACL_CONNECTION, NO_KEYS, connection_quit),
     COMMAND_CONTAINER("CLIENT", "About the connections.", "2.4.0", GROUP_CONNECTION, client_subcommands),
     /* Transactions */
     COMMAND("MULTI", "", "Begin a transaction: what follows is queued.", "1.2.0", "O(1)",
@@ -162,6 +180,24 @@ static const struct command rows[] = {
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY | CMD_IN_MULTI, ACL_TRANSACTION, KEYS_RANGE(KEY_RO, 1, -1, 1), transaction_command_watch),
     COMMAND("UNWATCH", "", "Watch no key any more.", "2.2.0", "O(1)",
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_ALLOW_BUSY, ACL_TRANSACTION, NO_KEYS, transaction_command_unwatch),
+    /* Pub/Sub */
+    COMMAND("SUBSCRIBE", "channel+", "Listen to channels.", "2.0.0", "O(N) in the number of channels named",
+            SUBSCRIBE_FLAGS, 0, NO_KEYS, pubsub_command_subscribe),
+    COMMAND("UNSUBSCRIBE", "[channel+]", "Stop listening to channels, or to all.", "2.0.0", "O(N) in the number of channels left",
+            SUBSCRIBE_FLAGS, 0, NO_KEYS, pubsub_command_unsubscribe),
+    COMMAND("PSUBSCRIBE", "pattern={pattern}+", "Listen to the channels that patterns match.", "2.0.0", "O(N) in the number of patterns named",
+            SUBSCRIBE_FLAGS, 0, NO_KEYS, pubsub_command_psubscribe),
+    COMMAND("PUNSUBSCRIBE", "[pattern+]", "Stop listening to patterns, or to all.", "2.0.0", "O(N) in the number of patterns left",
+            SUBSCRIBE_FLAGS, 0, NO_KEYS, pubsub_command_punsubscribe),
+    COMMAND("SSUBSCRIBE", "shardchannel+", "Listen to shard channels.", "7.0.0", "O(N) in the number of channels named",
+            SUBSCRIBE_FLAGS, 0, KEYS_RANGE(KEY_NOT_KEY, 1, -1, 1), pubsub_command_ssubscribe),
+    COMMAND("SUNSUBSCRIBE", "[shardchannel+]", "Stop listening to shard channels, or to all.", "7.0.0", "O(N) in the number of channels left",
+            SUBSCRIBE_FLAGS, 0, KEYS_RANGE(KEY_NOT_KEY, 1, -1, 1), pubsub_command_sunsubscribe),
+    COMMAND("PUBLISH", "channel message", "Send a message to who listens to a channel, here and on replicas.", "2.0.0", "O(N+M), N being those who listen to the channel, M all patterns",
+            PUBSUB_FLAGS | CMD_FAST, 0, NO_KEYS, pubsub_command_publish),
+    COMMAND("SPUBLISH", "shardchannel message", "Send a message to who listens to a shard channel, here and on replicas.", "7.0.0", "O(N), N being those who listen to the channel",
+            PUBSUB_FLAGS | CMD_FAST, 0, KEYS(KEY_NOT_KEY, 1), pubsub_command_spublish),
+    COMMAND_CONTAINER("PUBSUB", "About channels and who listens to them.", "2.8.0", GROUP_PUBSUB, pubsub_subcommands),
     /* Server */
     COMMAND_CONTAINER("ACL", "About users and their rights.", "6.0.0", 0, acl_subcommands),
     {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",

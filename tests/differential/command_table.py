@@ -39,8 +39,6 @@ ABSENT = """
     function|restore function|stats
     memory|doctor memory|malloc-stats memory|purge memory|stats
     module module|help module|list module|load module|loadex module|unload
-    psubscribe publish pubsub pubsub|channels pubsub|help pubsub|numpat pubsub|numsub pubsub|shardchannels
-    pubsub|shardnumsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe
     eval eval_ro evalsha evalsha_ro fcall fcall_ro script script|debug script|exists script|flush script|help
     script|kill script|load
     failover
@@ -49,7 +47,8 @@ ABSENT = """
     replconf
     sync"""
 # Invocations of commands with keys that the generator does not make.
-OTHERS = [b"WATCH a", b"WATCH a b c", b"WATCH"]
+OTHERS = [b"WATCH a", b"WATCH a b c", b"WATCH", b"SPUBLISH a b", b"SPUBLISH a", b"SSUBSCRIBE a", b"SSUBSCRIBE a b",
+          b"SUNSUBSCRIBE", b"SUNSUBSCRIBE a b"]
 # Facts that differ: name and what of it.
 DIFFERENT_INFO = {("zrank", "arity"), ("zrevrank", "arity")}
 DIFFERENT_DOCS = {("zrank", "arguments"), ("zrank", "history"), ("zrevrank", "arguments"), ("zrevrank", "history"),
