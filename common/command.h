@@ -201,6 +201,9 @@ size_t command_ids(const struct command_set *s);                                
 /* Do @argc arguments, the name included, fit? */
 bool command_arity_fits(const struct command_entry *e, size_t argc);
 
+/* Does it name keys? What only goes where a key would go (KEY_NOT_KEY) is none. */
+bool command_has_keys(const struct command_entry *e);
+
 /* Indexes of the keys in @argv and their flags; returns how many there are (may exceed @room), or -1 if @argv does
  * not fit the command. */
 struct key_ref {

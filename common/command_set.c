@@ -271,6 +271,13 @@ static uint16_t flags_of(const struct key_spec *k, const struct command_entry *e
     return k->flags & KEY_VARIABLE_FLAGS ? e->row->key_flags(argv, argc) : k->flags;
 }
 
+bool command_has_keys(const struct command_entry *e)
+{
+    for (size_t i = 0; i < COMMAND_MAX_KEY_SPECS && e->row->keys[i].flags; i++)
+        if (!(e->row->keys[i].flags & KEY_NOT_KEY)) return true;
+    return false;
+}
+
 long command_keys(const struct command_entry *e, const struct span *argv, size_t argc, struct key_ref *to,
                   size_t room)
 {
@@ -278,7 +285,7 @@ long command_keys(const struct command_entry *e, const struct span *argv, size_t
     long found = 0;
     for (size_t i = 0; i < COMMAND_MAX_KEY_SPECS && e->row->keys[i].flags; i++) {
         const struct key_spec *k = &e->row->keys[i];
-        if (k->begin == 0 && !k->keyword) continue;
+        if ((k->begin == 0 && !k->keyword) || k->flags & KEY_NOT_KEY) continue;
         size_t first = spec_first(k, argv, argc), last;
         if (first == 0) continue;
         if (!spec_range(k, e, argv, argc, &first, &last)) return -1;

@@ -84,7 +84,7 @@ static bool find_keys(struct call *c, struct key_ref *keys, size_t *count)
     long n = 0;
     const char *why = NULL;
     if (!e || (e->sub_count && argc > 1 && !e->row->run)) why = "ERR Invalid command specified";
-    else if (!e->row->keys[0].flags) why = "ERR The command has no key arguments";
+    else if (!command_has_keys(e)) why = "ERR The command has no key arguments";
     else if (!command_arity_fits(e, argc)) why = "ERR Invalid number of arguments specified for command";
     else if ((n = command_keys(e, argv, argc, keys, KEYS_ROOM)) < 0 || n > KEYS_ROOM ||
              (n == 0 && !(e->flags & CMD_NO_MANDATORY_KEYS)))
