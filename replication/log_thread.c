@@ -13,7 +13,7 @@
 #include "common/mem.h"
 #include "replication/log_impl.h"
 
-enum { GATHER_US = 1000, GATHER_BYTES = 256 << 10, DOZE_FLUSHES = 2, DOZE_MAX_US = 100 };
+enum { GATHER_US = 1000, GATHER_BYTES = 256 << 10, DOZE_FLUSHES = 2, DOZE_MAX_US = 250 };
 
 static void lock(struct log *log) { (void)pthread_mutex_lock(&log->lock); }
 static void unlock(struct log *log) { (void)pthread_mutex_unlock(&log->lock); }
