@@ -42,7 +42,11 @@ packages=("${build_packages[@]}")
 list=no
 for argument in "$@"; do
     case $argument in
-    --tests) packages+=("${test_packages[@]}") ;;
+    --tests)
+        packages+=("${test_packages[@]}")
+        # Other builds of Node.js bring npm along, and refuse Debian's beside it.
+        command -v npm >/dev/null || packages+=(nodejs npm)
+        ;;
     --list) list=yes ;;
     -h | --help)
         sed -n '2,9s/^# \{0,1\}//p' "$0"
