@@ -122,7 +122,7 @@ static void invalidate(struct client *c, struct span keys, uint64_t position)
         }
     }
     if (to->resp > 2) tell(to, false, keys, position);
-    else if (redirect) tell(to, true, keys, position);
+    else if (redirect && to->subscriber) tell(to, true, keys, position);
 }
 
 static void encode_one(struct buf *to, struct span key)
