@@ -208,7 +208,10 @@ void htable_clear(struct htable *t)
     t->count = t->chained = t->boundary = 0;
 }
 
-void htable_free(struct htable *t) { htable_clear(t); }
+void htable_free(struct htable *t)
+{
+    if (t->kind) htable_clear(t);
+}
 
 uint64_t htable_hash(const struct htable *t, struct span key)
 {

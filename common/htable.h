@@ -53,7 +53,8 @@ struct htable {
 struct htable_slot;
 
 void htable_init(struct htable *t, const struct htable_kind *kind, const uint8_t *hash_key);
-void htable_free(struct htable *t);  /* frees the items through kind->free */
+void htable_free(
+    struct htable *t); /* zero-initialised: nothing is done, so a start that fails early can end like any */
 void htable_clear(struct htable *t); /* free the items, keep the table usable */
 
 uint64_t htable_hash(const struct htable *t, struct span key);

@@ -146,5 +146,5 @@ void watches_flushed(struct server *s, int db, int other)
 
 void watches_free(struct watches *w)
 {
-    if (w->names.kind) htable_free(&w->names); /* else a start failed before there were any */
+    htable_free(&w->names);
 }
