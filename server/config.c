@@ -21,6 +21,7 @@ struct config {
     int64_t number[SET_COUNT];
     char *text[SET_COUNT]; /* of SETTING_TEXT */
     struct config_lists lists;
+    struct buf notes; /* about settings that have no effect: lines */
 };
 
 const struct setting_row *config_row(enum setting id) { return &rows[id]; }
@@ -34,6 +35,8 @@ bool config_find(struct span name, enum setting *id)
     }
     return false;
 }
+
+struct buf *config_notes(struct config *c) { return &c->notes; }
 
 struct config *config_new(void)
 {
@@ -57,6 +60,7 @@ void config_free(struct config *c)
     if (!c) return;
     for (unsigned i = 0; i < SET_COUNT; i++) forget_text(c, (enum setting)i);
     config_lists_free(&c->lists);
+    buf_free(&c->notes);
     mem_free(c);
 }
 

@@ -93,7 +93,11 @@ unsigned config_notify(const struct config *c);
 /* `replicaof`: false if there is none. */
 MUST_USE bool config_replicaof(const struct config *c, char host[256], int *port);
 
-/* The file of settings: redis.conf's syntax, "name value ..." with quotes, # for comments. Errors: with file and line. */
+/* What was said in file and command line that has no effect here (config_moot.h): lines, for the log. */
+struct buf *config_notes(struct config *c);
+
+/* The file of settings: redis.conf's syntax, "name value ..." with quotes, # for comments, `include` of others (with
+ * patterns). Errors: with file and line. */
 MUST_USE enum err config_load_file(struct config *c, const char *path, struct errmsg *m);
 /* "--name value ... --name value ...". Errors: ERR_INVALID. */
 MUST_USE enum err config_load_args(struct config *c, int argc, char **argv, struct errmsg *m);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,10 @@
 
 #include "common/mem.h"
 #include "common/resp.h"
+#include "server/config_moot.h"
 #include "server/words.h"
 
-enum { FILE_MAX_BYTES = 16 << 20 };
+enum { FILE_MAX_BYTES = 16 << 20, INCLUDES_MAX = 16 };
 
 static enum err read_file(const char *path, struct buf *to, struct errmsg *m)
 {
@@ -76,8 +78,36 @@ static enum err set_words(struct config *c, enum setting id, const struct span *
     return e;
 }
 
+/* A setting that is none of ours. */
+static enum err take_other(struct config *c, const struct span *words, size_t n, struct errmsg *m)
+{
+    const char *why;
+    if (config_moot_find(words[0], &why)) return config_moot_take(words, n, config_notes(c), m);
+    return err_set(m, ERR_INVALID, "unknown setting '%.*s'", (int)words[0].n, words[0].p);
+}
+
+static enum err load_file(struct config *c, const char *path, int depth, struct errmsg *m);
+
+/* `include`: files whose names fit a pattern, in the order of the names. */
+static enum err load_included(struct config *c, const struct span *words, size_t n, int depth, struct errmsg *m)
+{
+    glob_t found = {0};
+    char pattern[4096];
+    enum err e = ERR_OK;
+    if (n != 2) return err_set(m, ERR_INVALID, "include: wrong number of arguments");
+    if (depth == INCLUDES_MAX) return err_set(m, ERR_RANGE, "include: more than %d files deep", INCLUDES_MAX);
+    (void)snprintf(pattern, sizeof pattern, "%.*s", (int)words[1].n, words[1].p);
+    const int rc = glob(pattern, 0, NULL, &found);
+    const bool is_pattern = strpbrk(pattern, "*?[");
+    if (rc == GLOB_NOMATCH && !is_pattern) e = err_set(m, ERR_MISSING, "include: there is no file %s", pattern);
+    else if (rc && rc != GLOB_NOMATCH) e = err_set(m, ERR_IO, "include: cannot look for %s", pattern);
+    for (size_t i = 0; !e && !rc && i < found.gl_pathc; i++) e = load_file(c, found.gl_pathv[i], depth + 1, m);
+    if (!rc) globfree(&found);
+    return e;
+}
+
 static enum err load_line(struct config *c, struct resp_parser *p, struct span line, int number, bool *seen,
-                          struct errmsg *m)
+                          int depth, struct errmsg *m)
 {
     struct request words;
     enum err e = split_line(p, line, &words, m);
@@ -85,12 +115,13 @@ static enum err load_line(struct config *c, struct resp_parser *p, struct span l
     enum setting id;
     const struct span name = words.argv[0];
     if (config_lists_know(name)) return config_lists_take(config_lists(c), words.argv, words.argc, number, m);
-    if (!config_find(name, &id)) return err_set(m, ERR_INVALID, "unknown setting '%.*s'", (int)name.n, name.p);
+    if (span_is(name, "include")) return load_included(c, words.argv, words.argc, depth, m);
+    if (!config_find(name, &id)) return take_other(c, words.argv, words.argc, m);
     e = set_words(c, id, words.argv + 1, words.argc - 1, seen, m);
     return e ? err_wrap(m, e, "%s", config_row(id)->name) : ERR_OK;
 }
 
-enum err config_load_file(struct config *c, const char *path, struct errmsg *m)
+static enum err load_file(struct config *c, const char *path, int depth, struct errmsg *m)
 {
     struct buf text = {0};
     struct resp_parser parser = {0};
@@ -103,7 +134,7 @@ enum err config_load_file(struct config *c, const char *path, struct errmsg *m)
         at = cursor_of(buf_span(&text));
     }
     for (int number = 1; !e && take_line(&at, &line); number++) {
-        e = load_line(c, &parser, line, number, seen, m);
+        e = load_line(c, &parser, line, number, seen, depth, m);
         if (e) e = err_wrap(m, e, "%s, line %d", path, number);
     }
     resp_parser_free(&parser);
@@ -111,6 +142,8 @@ enum err config_load_file(struct config *c, const char *path, struct errmsg *m)
     buf_free(&text);
     return e;
 }
+
+enum err config_load_file(struct config *c, const char *path, struct errmsg *m) { return load_file(c, path, 0, m); }
 
 enum err config_load_args(struct config *c, int argc, char **argv, struct errmsg *m)
 {
@@ -120,15 +153,15 @@ enum err config_load_args(struct config *c, int argc, char **argv, struct errmsg
         if (strncmp(argv[i], "--", 2) != 0) return err_set(m, ERR_INVALID, "unexpected argument '%s'", argv[i]);
         const char *name = argv[i++] + 2;
         const bool listed = config_lists_know(span_str(name));
-        if (!listed && !config_find(span_str(name), &id))
-            return err_set(m, ERR_INVALID, "unknown setting '%s'", name);
+        const bool known = listed || config_find(span_str(name), &id);
         struct span words[64];
         size_t n = 0;
         words[n++] = span_str(name);
         while (i < argc && strncmp(argv[i], "--", 2) != 0 && n < sizeof words / sizeof *words)
             words[n++] = span_str(argv[i++]);
-        const enum err e =
-            listed ? config_lists_take(config_lists(c), words, n, 0, m) : set_words(c, id, words + 1, n - 1, seen, m);
+        const enum err e = listed   ? config_lists_take(config_lists(c), words, n, 0, m)
+                           : !known ? take_other(c, words, n, m)
+                                    : set_words(c, id, words + 1, n - 1, seen, m);
         if (e) return err_wrap(m, e, "--%s", name);
     }
     return ERR_OK;

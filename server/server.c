@@ -16,6 +16,7 @@
 #include "server/loader.h"
 #include "server/restore.h"
 #include "server/version.h"
+#include "server/words.h"
 
 enum { OWN_DESCRIPTORS = 64 }; /* log, links, listeners and the like */
 
@@ -133,6 +134,13 @@ static void make_engine(struct server *s)
     insight_init(s);
 }
 
+/* One line of the log for each setting that has no effect. */
+static void say_notes(struct server *s)
+{
+    struct span rest = buf_span(config_notes(s->config)), line;
+    while (word_next(&rest, '\n', &line)) logger_line(s->logger, LOGGER_NOTICE, "%.*s", (int)line.n, line.p);
+}
+
 static enum err write_pidfile(struct server *s, struct errmsg *m)
 {
     const char *path = config_text(s->config, SET_PIDFILE);
@@ -187,6 +195,7 @@ static enum err start(struct server *s, struct errmsg *m)
     if (e) return e;
     logger_line(s->logger, LOGGER_NOTICE, "Relevo %s starting, pid=%d, port=%d, configuration: %s", RELEVO_VERSION,
                 (int)getpid(), (int)config_number(s->config, SET_PORT), s->config_path ? s->config_path : "none");
+    say_notes(s);
     logger_line(s->logger, LOGGER_NOTICE, "Server initialized");
     return ERR_OK;
 }

@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "server/client.h"
 #include "server/commands/commands.h"
+#include "server/config_moot.h"
 #include "server/server.h"
 
 static bool matches_any(const struct call *c, const char *name)
@@ -52,6 +53,11 @@ static bool find_settings(struct call *c, enum setting *ids)
 {
     for (size_t i = 2; i < c->argc; i += 2) {
         enum setting *id = &ids[(i - 2) / 2];
+        const char *why;
+        if (!config_find(c->argv[i], id) && config_moot_find(c->argv[i], &why)) {
+            fail_set(c, c->argv[i], why);
+            return false;
+        }
         if (!config_find(c->argv[i], id)) {
             reply_error(c->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                         (int)(c->argv[i].n < 128 ? c->argv[i].n : 128), c->argv[i].p);

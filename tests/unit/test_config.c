@@ -14,6 +14,14 @@ static void write_file(const char *text)
     (void)close(fd);
 }
 
+/* The same file again, with another text. */
+static void change_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert(f && fputs(text, f) >= 0);
+    (void)fclose(f);
+}
+
 static char *read_file(void)
 {
     static char text[16384];
@@ -93,6 +101,65 @@ Test(config, a_mistake_in_a_file_is_reported_with_its_line)
     struct errmsg m = {{0}};
     cr_expect_eq(config_load_file(c, path, &m), ERR_INVALID);
     cr_expect(strstr(m.text, "line 3") && strstr(m.text, "unknown setting 'prot'"), "%s", m.text);
+    config_free(c);
+    (void)unlink(path);
+}
+
+Test(config, settings_of_redis_that_mean_nothing_here_are_noted)
+{
+    write_file("activedefrag yes\nio-threads 1\ncluster-node-timeout 10\nSUPERVISED systemd\nport 7001\n");
+    struct config *c = config_new();
+    struct errmsg m = {{0}};
+    cr_assert_eq(config_load_file(c, path, &m), ERR_OK, "%s", m.text);
+    const struct span notes = buf_span(config_notes(c));
+    cr_expect_eq(config_number(c, SET_PORT), 7001);
+    cr_expect_eq(notes.n,
+                 strlen("activedefrag has no effect: values are not moved in memory\n"
+                        "a cluster's setting has no effect: there is no cluster mode\n"
+                        "supervised has no effect: the process runs in the foreground\n"),
+                 "%.*s", (int)notes.n, notes.p);
+    config_free(c);
+    (void)unlink(path);
+}
+
+Test(config, settings_of_redis_that_somebody_would_count_on_are_refused)
+{
+    static char *const refused[][2] = {{"--daemonize", "yes"},           {"--unixsocket", "/tmp/s"},
+                                       {"--min-replicas-to-write", "1"}, {"--cluster-enabled", "yes"},
+                                       {"--loadmodule", "m.so"},         {"--rdbchecksum", "no"}};
+    static char *const usual[][2] = {
+        {"--daemonize", "no"}, {"--min-replicas-to-write", "0"}, {"--rdbchecksum", "yes"}};
+    struct config *c = config_new();
+    struct errmsg m = {{0}};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        char *argv[] = {refused[i][0], refused[i][1]};
+        cr_expect_eq(config_load_args(c, 2, argv, &m), ERR_INVALID, "%s", argv[0]);
+        cr_expect(strstr(m.text, "is not supported"), "%s", m.text);
+    }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
+        char *argv[] = {usual[i][0], usual[i][1]};
+        cr_expect_eq(config_load_args(c, 2, argv, &m), ERR_OK, "%s: %s", argv[0], m.text);
+    }
+    cr_expect_eq(config_notes(c)->len, 0);
+    config_free(c);
+}
+
+Test(config, files_include_others)
+{
+    struct config *c = config_new();
+    struct errmsg m = {{0}};
+    char text[512];
+    write_file("");
+    (void)snprintf(text, sizeof text, "port 7001\ninclude %s.no-such-*\nmaxclients 5\n", path);
+    change_file(text);
+    cr_expect_eq(config_load_file(c, path, &m), ERR_OK, "%s", m.text);
+    cr_expect_eq(config_number(c, SET_MAXCLIENTS), 5);
+    (void)snprintf(text, sizeof text, "include %s.none\n", path);
+    change_file(text);
+    cr_expect_eq(config_load_file(c, path, &m), ERR_MISSING);
+    (void)snprintf(text, sizeof text, "include %s\n", path);
+    change_file(text);
+    cr_expect_eq(config_load_file(c, path, &m), ERR_RANGE, "a file that includes itself: %s", m.text);
     config_free(c);
     (void)unlink(path);
 }
