@@ -375,8 +375,8 @@ static void feed(struct checkpoint *c, struct buf *b, bool pieces)
     }
     c->queue[c->count++] = (struct feed){.bytes = *b, .pieces = pieces};
     *b = pieces && c->spare_count ? c->spares[--c->spare_count] : (struct buf){0};
-    (void)pthread_cond_broadcast(&c->changed);
     unlock(c);
+    (void)pthread_cond_broadcast(&c->changed); /* not before: the thread would wake up only to wait for the lock */
 }
 
 void checkpoint_compress(struct checkpoint *c)
