@@ -113,6 +113,7 @@ void acl_command_whoami(struct call *c);
 /* admin.c */
 void admin_info(struct call *c);
 void admin_time(struct call *c);
+void admin_module_list(struct call *c);
 void admin_shutdown(struct call *c);
 
 /* debug.c */

@@ -154,6 +154,13 @@ static const struct command pubsub_subcommands[] = {
     COMMANDS_END,
 };
 
+static const struct command module_subcommands[] = {
+    HELP("MODULE|HELP", "5.0.0", 0),
+    COMMAND_HINTED("MODULE|LIST", "", "Name the modules; there are none here.", "4.0.0", "O(1)",
+            CMD_ADMIN | CMD_NOSCRIPT, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_module_list, "nondeterministic_output_order"),
+    COMMANDS_END,
+};
+
 static const struct command rows[] = {
     /* Connection */
     COMMAND("AUTH", "[username]@6.0.0 password", "Authenticate this connection.", "1.0.0", "O(1)",
@@ -213,6 +220,7 @@ static const struct command rows[] = {
     COMMAND("MONITOR", "", "Be told of every command that is executed.", "1.0.0", "O(1)",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, monitor_command),
     COMMAND_CONTAINER("SLOWLOG", "About commands that took long.", "2.2.12", GROUP_SERVER, slowlog_subcommands),
+    COMMAND_CONTAINER("MODULE", "About modules, of which there are none.", "4.0.0", 0, module_subcommands),
     COMMAND("SHUTDOWN", "nosave_save=[NOSAVE|SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0", "Stop the server.", "1.0.0", "O(N) with SAVE, N being the number of keys",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, admin_shutdown),
     COMMAND("BGREWRITEAOF", "", "Make a new base of the log.", "1.0.0", "O(1)",
