@@ -217,7 +217,7 @@ static const struct command rows[] = {
     COMMAND_HINTED("INFO", "[section+]", "Tell the state of the server.", "1.0.0", "O(1)",
             CMD_LOADING | CMD_STALE, ACL_DANGEROUS, NO_KEYS, admin_info, "nondeterministic_output request_policy:all_shards response_policy:special", .history = "7.0.0 Takes several sections."),
     COMMAND_CONTAINER("LATENCY", "About what kept others waiting.", "2.8.13", GROUP_SERVER, latency_subcommands),
-    COMMAND("MONITOR", "", "Be told of every command that is executed.", "1.0.0", "O(1)",
+    COMMAND("MONITOR", "", "Be told of every command that is executed.", "1.0.0", NULL,
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, monitor_command),
     COMMAND_CONTAINER("SLOWLOG", "About commands that took long.", "2.2.12", GROUP_SERVER, slowlog_subcommands),
     COMMAND_CONTAINER("MODULE", "About modules, of which there are none.", "4.0.0", 0, module_subcommands),
