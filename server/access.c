@@ -185,6 +185,33 @@ static void expel(struct client *c, const struct client *me)
     else client_close(c);
 }
 
+static bool may_hear(void *client, struct span channel)
+{
+    return acl_check_channel(((const struct client *)client)->user, channel, false);
+}
+
+static bool may_hear_pattern(void *client, struct span pattern)
+{
+    return acl_check_channel(((const struct client *)client)->user, pattern, true);
+}
+
+/* All that it listens to. */
+static bool may_hear_all(struct client *c)
+{
+    return !c->subscriber || (subscriber_all(c->subscriber, TOPIC_CHANNEL, may_hear, c) &&
+                              subscriber_all(c->subscriber, TOPIC_SHARD, may_hear, c) &&
+                              subscriber_all(c->subscriber, TOPIC_PATTERN, may_hear_pattern, c));
+}
+
+void access_changed(const struct acl_user *u, const struct acl_user *before, struct client *me)
+{
+    if (!before || acl_user_hears_as_much(u, before)) return;
+    for (struct client *c = me->server->clients.first, *next; c; c = next) {
+        next = c->next;
+        if (c->user == u && !may_hear_all(c)) expel(c, me);
+    }
+}
+
 bool access_remove(struct server *s, struct span name, struct client *me)
 {
     struct acl_user *u = acl_take(s->access.users, name);
@@ -223,6 +250,7 @@ static void move_clients(struct server *s, const struct acl *before, const struc
             continue;
         }
         c->user = u;
+        if (was_default && !may_hear_all(c)) expel(c, me);
     }
 }
 

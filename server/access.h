@@ -42,6 +42,9 @@ bool access_permits(struct client *c, const struct command_entry *e, const struc
 bool access_permits_still(struct client *c, const struct command_entry *e, const struct request *r,
                           struct reply *reply);
 
+/* The rules of @u changed, and were those of @before (NULL: it is new): who listens to what it may not hear any more is
+ * closed, @me behind its reply. */
+void access_changed(const struct acl_user *u, const struct acl_user *before, struct client *me);
 /* Delete a user and close its clients; @me gets its reply first. False: there is none. */
 bool access_remove(struct server *s, struct span name, struct client *me);
 

@@ -271,6 +271,13 @@ const struct topic *subscriber_oldest(const struct subscriber *s, enum topic_kin
     return s->subscriptions[kind].first ? s->subscriptions[kind].first->topic : NULL;
 }
 
+bool subscriber_all(const struct subscriber *s, enum topic_kind kind, topic_test *test, void *context)
+{
+    for (const struct subscription *i = s->subscriptions[kind].first; i; i = i->in[OF_SUBSCRIBER].next)
+        if (!test(context, topic_name(i->topic))) return false;
+    return true;
+}
+
 size_t subscriber_memory(const struct subscriber *s)
 {
     size_t n = sizeof *s;

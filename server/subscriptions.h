@@ -39,6 +39,9 @@ bool subscriptions_remove(struct subscriptions *all, enum topic_kind kind, struc
 size_t subscriber_count(const struct subscriber *s, enum topic_kind kind);
 /* The topic of its oldest subscription of that kind; NULL: it has none. */
 const struct topic *subscriber_oldest(const struct subscriber *s, enum topic_kind kind);
+/* Does @test hold for the names of all its subscriptions of that kind? */
+typedef bool topic_test(void *context, struct span name);
+bool subscriber_all(const struct subscriber *s, enum topic_kind kind, topic_test *test, void *context);
 
 /* The topic of that name; NULL: nobody listens to it. */
 const struct topic *subscriptions_find(const struct subscriptions *all, enum topic_kind kind, struct span name);

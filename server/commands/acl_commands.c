@@ -133,15 +133,18 @@ void acl_command_getuser(struct call *c)
 void acl_command_setuser(struct call *c)
 {
     struct acl_failure f;
+    struct acl_user *u, *before = NULL;
     if (!acl_rules_name_fits(c->argv[2])) {
         reply_error(c->reply, "ERR Usernames can't contain spaces or null characters");
-    } else if (acl_set_user(access_of(c)->users, c->argv[2], c->argv + 3, c->argc - 3, NULL, &f)) {
+    } else if ((u = acl_set_user(access_of(c)->users, c->argv[2], c->argv + 3, c->argc - 3, &before, &f))) {
+        access_changed(u, before, client_of(c));
         reply_ok(c->reply);
     } else if (f.why) {
         reply_error(c->reply, "ERR Error in ACL SETUSER modifier '%s': %s", f.rule, f.why);
     } else {
         reply_error(c->reply, "ERR Unmatched parenthesis in acl selector starting at '%s'.", f.rule);
     }
+    acl_user_free(before);
     for (size_t i = 3; i < c->argc; i++) access_wipe(c->argv[i]);
 }
 

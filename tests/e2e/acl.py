@@ -176,6 +176,33 @@ def test_a_transaction_gives_no_rights():
     assert u.value("EXEC").startswith(b"EXECABORT")
 
 
+def test_channels():
+    """Channels are subscribed to and published to as allowed; who loses one that it listens to is closed."""
+    server = relevo.start()
+    server("ACL", "SETUSER", "u", "on", "nopass", "+@pubsub", "+ping", "&news:*", "&x")
+    u = as_user(server, "u")
+    for words in (["SUBSCRIBE", "news:1", "y"], ["PSUBSCRIBE", "news:1*"], ["PSUBSCRIBE", "*"], ["SSUBSCRIBE", "y"],
+                  ["PUBLISH", "y", "m"], ["SPUBLISH", "y", "m"], ["SUBSCRIBE", "news"]):
+        denied(u, *words)
+    for words in (["PUBLISH", "news:1", "m"], ["SPUBLISH", "x", "m"], ["SUBSCRIBE", "news:1"], ["PSUBSCRIBE", "news:*"]):
+        allowed(u, *words)
+    tap.equal(server("PUBLISH", "news:1", "m"), 2)
+    tap.equal([u.read()[0], u.read()[0]], [b"message", b"pmessage"])
+    others = {rules: as_user(server, "u") for rules in ("SUBSCRIBE news:2", "PSUBSCRIBE x", "SSUBSCRIBE x", "PING")}
+    for words, other in others.items():
+        other(*words.split())
+    server("ACL", "SETUSER", "u", "&more")
+    server("ACL", "SETUSER", "u", "resetchannels", "&news:2", "(&x)")
+    assert is_closed(u), "it listened to a pattern that it may not hear any more"
+    for words, other in others.items():
+        tap.equal(bytes(server("CLIENT", "LIST")).count(b"user=u"), 4, words)
+        other.send("PING")
+        assert other.read_raw()
+    tap.equal(server("PUBLISH", "news:2", "m"), 1)
+    server("ACL", "SETUSER", "u", "resetchannels", "clearselectors")
+    tap.equal(bytes(server("CLIENT", "LIST")).count(b"user=u"), 1, "only who listens to nothing stays")
+
+
 # ---- Who ----
 
 def test_deleted_users_are_gone_at_once():
