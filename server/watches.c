@@ -144,7 +144,4 @@ void watches_flushed(struct server *s, int db, int other)
     while (at);
 }
 
-void watches_free(struct watches *w)
-{
-    htable_free(&w->names);
-}
+void watches_free(struct watches *w) { htable_free(&w->names); }

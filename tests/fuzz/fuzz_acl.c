@@ -22,7 +22,8 @@ static void require_same(const struct acl *a, const struct acl *b)
 }
 
 /* Two users may do the same with every command. */
-static void require_same_rights(const struct command_set *commands, const struct acl_user *a, const struct acl_user *b)
+static void require_same_rights(const struct command_set *commands, const struct acl_user *a,
+                                const struct acl_user *b)
 {
     struct span argv[8];
     REQUIRE(a->unlimited == b->unlimited);
