@@ -39,7 +39,7 @@ void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *en
 {
     const struct span key = entry_key(entry);
     if (e->traversal) traversal_before_change(e->traversal, db_id(d), hash);
-    engine_touched(e, db_id(d), key);
+    engine_touched_and_ready(e, db_id(d), key);
     e->stats.dirty++;
     if (why == DROP_EXPIRED) {
         e->stats.expired_keys++;
@@ -209,16 +209,25 @@ struct entry *call_expire_field(struct call *c, struct entry *e, struct span fie
 void call_settle_fields(struct call *c, struct entry *e) { db_settle_fields(c->db, e); }
 
 /* Unlike expiry and eviction, a command makes void what is being loaded for the key. */
-static void changed_by_hand(struct call *c, unsigned db, struct span key)
+static void void_lease(const struct engine *e, unsigned db, struct span key)
 {
-    engine_touched(c->engine, db, key);
-    if (c->engine->leases) leases_void(c->engine->leases, db, key);
+    if (e->leases) leases_void(e->leases, db, key);
+}
+
+/* May somebody who waits for the key get something by this change, or hear that there will be nothing? Of a stream's that is
+ * so if it gets entries, or loses a group. */
+static bool serves(enum event_class event_class, const char *event)
+{
+    return event_class != EVENT_STREAM || strcmp(event, "xadd") == 0 || strcmp(event, "xgroup-destroy") == 0;
 }
 
 void call_changed_in(struct call *c, unsigned db, enum event_class event_class, const char *event, struct span key)
 {
-    changed_by_hand(c, db, key);
-    engine_event(c->engine, db, (char)event_class, event, key);
+    struct engine *e = c->engine;
+    engine_touched(e, db, key);
+    if (e->ready && serves(event_class, event)) ready_touched(e, db, key);
+    void_lease(e, db, key);
+    engine_event(e, db, (char)event_class, event, key);
 }
 
 void call_changed(struct call *c, enum event_class event_class, const char *event, struct span key, uint64_t changes)
@@ -230,7 +239,8 @@ void call_changed(struct call *c, enum event_class event_class, const char *even
 void call_touched(struct call *c, struct span key, uint64_t changes)
 {
     c->changes += changes;
-    changed_by_hand(c, db_id(c->db), key);
+    engine_touched_and_ready(c->engine, db_id(c->db), key);
+    void_lease(c->engine, db_id(c->db), key);
 }
 
 bool call_remove_if_empty(struct call *c, struct span key, struct entry *e)
@@ -273,6 +283,29 @@ bool call_is_past(const struct call *c, int64_t expiry)
 size_t call_max_bulk(const struct call *c)
 {
     return c->origin == ORIGIN_LOG ? SIZE_MAX : c->engine->options.max_bulk;
+}
+
+bool call_wait(struct call *c, enum type type, size_t first, size_t count, int64_t timeout_ms,
+               const struct span *argv)
+{
+    struct waiting *w = c->session->waiting;
+    if (!w) return false;
+    if (w->again) {
+        w->goes_on = true;
+        return true;
+    }
+    const struct wait_wish wish = {
+        .command = c->command,
+        .request = {.argv = (struct span *)(uintptr_t)(argv ? argv : c->argv),
+                    .argc = c->argc,
+                    .raw = argv ? span_of(NULL, 0) : c->raw},
+        .type = type,
+        .first = first,
+        .count = count,
+        .timeout_ms = timeout_ms,
+    };
+    w->begin(c->session, &wish);
+    return true;
 }
 
 struct leases *call_leases(struct call *c)

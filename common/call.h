@@ -129,6 +129,21 @@ void call_effect(struct call *c, const struct span *argv, size_t argc);
     call_effect(c, (const struct span[]){__VA_ARGS__}, \
                 sizeof((const struct span[]){__VA_ARGS__}) / sizeof(struct span))
 
+/* A blocking command found nothing at its @count keys from argv[@first] on. True: its session waits for one of them to be
+ * ready with a value of @type, and no reply is to be written. False: it must not wait; the command answers as if its time
+ * were over. @argv: what is to be executed again, if not the request as it came (as many arguments), or NULL. */
+MUST_USE bool call_wait(struct call *c, enum type type, size_t first, size_t count, int64_t timeout_ms,
+                        const struct span *argv);
+/* Does this key count? When a command is executed again, only the one that is ready. */
+static inline bool call_regards(const struct call *c, struct span key)
+{
+    const struct waiting *w = c->session->waiting;
+    return !w || !w->again || span_eq(w->key, key);
+}
+/* How long a blocking command waits, in milliseconds, rounded up; 0: for ever. */
+MUST_USE bool call_timeout_s(struct call *c, struct span seconds, int64_t *timeout_ms);
+MUST_USE bool call_timeout_ms(struct call *c, struct span ms, int64_t *timeout_ms);
+
 /* Leases of keys (leases.h); NULL where none are given: on a replica. */
 struct leases *call_leases(struct call *c);
 struct engine_stats *call_count(struct call *c);

@@ -1,4 +1,6 @@
-/* Reading the arguments of commands: numbers, and what the SCAN family takes. */
+/* Reading the arguments of commands: numbers, times, and what the SCAN family takes. */
+#include <math.h>
+
 #include "common/call.h"
 
 bool call_int(struct call *c, struct span s, int64_t *v)
@@ -21,6 +23,31 @@ bool call_double(struct call *c, struct span s, double *v)
     if (num_parse_double(s, v)) return true;
     reply_not_a_float(c->reply);
     return false;
+}
+
+static bool is_timeout(struct call *c, int64_t ms)
+{
+    if (ms >= 0) return true;
+    reply_error(c->reply, "ERR timeout is negative");
+    return false;
+}
+
+bool call_timeout_s(struct call *c, struct span seconds, int64_t *timeout_ms)
+{
+    long double s;
+    if (!num_parse_long_double(seconds, &s)) {
+        reply_error(c->reply, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    s = ceill(s * 1000);
+    *timeout_ms = s >= 0 && s < 0x1p63L ? (int64_t)s : -1; /* what is too long is "negative" in Redis */
+    return is_timeout(c, *timeout_ms);
+}
+
+bool call_timeout_ms(struct call *c, struct span ms, int64_t *timeout_ms)
+{
+    return call_int_in(c, ms, INT64_MIN, INT64_MAX, timeout_ms, "ERR timeout is not an integer or out of range") &&
+           is_timeout(c, *timeout_ms);
 }
 
 /* A cursor is read as strtoul() does, which Redis uses: signs and zeros in front are taken, a zero byte ends it, and

@@ -230,6 +230,12 @@ enum key_state engine_key_state(const struct engine *e, unsigned db, struct span
     return entry_is_dead(entry, now_ms) ? KEY_DEAD : KEY_ALIVE;
 }
 
+int engine_key_type(const struct engine *e, unsigned db, struct span key, int64_t now_ms)
+{
+    const struct entry *entry = db_find(e->data->dbs[db], key);
+    return entry && !entry_is_dead(entry, now_ms) ? (int)entry_type(entry) : -1;
+}
+
 struct functions *engine_functions(struct engine *e) { return &e->data->functions; }
 
 const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }

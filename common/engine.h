@@ -61,6 +61,23 @@ struct engine_options {
     }
 
 struct call;
+/* What a blocking command that found nothing asks for: to be executed again when one of its keys is ready (ready.h). */
+struct session;
+struct wait_wish {
+    const struct command_entry *command;
+    struct request request; /* as it is to be executed again; borrowed */
+    unsigned type;          /* enum type of the values that it waits for */
+    size_t first, count;    /* its keys among the arguments */
+    int64_t timeout_ms;     /* 0: none */
+};
+
+/* How a session waits. Its owner keeps the wish, and executes it again with @again and the key set: then the command looks
+ * at no other key, and where that has nothing to give, it sets @goes_on and writes no reply. */
+struct waiting {
+    void (*begin)(struct session *s, const struct wait_wish *wish);
+    bool again, goes_on;
+    struct span key; /* that is ready */
+};
 
 /* What a connection carries into the engine. */
 struct session {
@@ -68,6 +85,7 @@ struct session {
     bool no_touch; /* CLIENT NO-TOUCH: what it looks at does not count as used, but for TOUCH's word */
     /* May this call look at keys that stand in none of its arguments (BY and GET of SORT)? NULL: yes. */
     bool (*reads_all_keys)(const struct call *call);
+    struct waiting *waiting; /* NULL: it must not wait (a transaction, a script, replay) */
 };
 
 /* Where a request comes from. */
@@ -166,6 +184,8 @@ enum key_state {
     KEY_DEAD, /* its time is over, but it was not deleted yet */
 };
 enum key_state engine_key_state(const struct engine *e, unsigned db, struct span key, int64_t now_ms);
+/* The type of its value (enum type); -1 if there is none that is alive. */
+int engine_key_type(const struct engine *e, unsigned db, struct span key, int64_t now_ms);
 
 /* Work for idle and periodic time: delete expired keys and fields of hashes (primary only), step pending resizes. Touches at
  * most about @budget keys and as many fields; returns true if there is more to do at once. Effects as of engine_execute(). */

@@ -95,7 +95,13 @@ static inline void engine_before_change(const struct engine *e, unsigned db, str
 static inline void engine_touched(const struct engine *e, unsigned db, struct span key)
 {
     if (e->observer.touched) e->observer.touched(e->observer.context, db, key);
-    if (e->ready) ready_touched(e->ready, db, key);
+}
+
+/* The same, and whoever waits for the key may have something to get. */
+static inline void engine_touched_and_ready(const struct engine *e, unsigned db, struct span key)
+{
+    engine_touched(e, db, key);
+    if (e->ready) ready_touched(e, db, key);
 }
 
 /* All keys of @db (-1: of every database) go now, and those of @other (-1: none) take their place. */

@@ -9,8 +9,10 @@
 struct awaited {
     struct awaited *before, *behind; /* in the list of ready keys */
     uint64_t waiting;
+    void *owned;
     bool ready;
-    size_t n; /* bytes of the name */
+    bool holds; /* since it is ready, it has held something to wait for */
+    size_t n;   /* bytes of the name */
     char name[];
 };
 
@@ -28,12 +30,16 @@ static struct span awaited_name(const void *item)
     return span_of(a->name, a->n);
 }
 
-static unsigned awaited_db(const struct awaited *a)
+unsigned awaited_db(const struct awaited *a)
 {
     unsigned db;
     memcpy(&db, a->name, sizeof db);
     return db;
 }
+
+struct span awaited_key(const struct awaited *a) { return span_of(a->name + DB_BYTES, a->n - DB_BYTES); }
+void **awaited_owned(struct awaited *a) { return &a->owned; }
+void awaited_once_more(struct awaited *a) { a->waiting++; }
 
 static struct ready_table *table_of(struct engine *e)
 {
@@ -64,6 +70,7 @@ static void enlist(struct ready_table *r, struct awaited *a)
 {
     if (a->ready) return;
     a->ready = true;
+    a->holds = false;
     a->before = r->last;
     a->behind = NULL;
     *(r->last ? &r->last->behind : &r->first) = a;
@@ -78,7 +85,7 @@ static void strike(struct ready_table *r, struct awaited *a)
     *(a->behind ? &a->behind->before : &r->last) = a->before;
 }
 
-void engine_wait_for(struct engine *e, unsigned db, struct span key)
+struct awaited *engine_wait_for(struct engine *e, unsigned db, struct span key)
 {
     struct ready_table *r = table_of(e);
     const struct span name = name_of(r, db, key);
@@ -91,37 +98,47 @@ void engine_wait_for(struct engine *e, unsigned db, struct span key)
         htable_insert(&r->table, hash, a);
     }
     a->waiting++;
+    return a;
 }
 
-void engine_wait_over(struct engine *e, unsigned db, struct span key)
+void engine_wait_over(struct engine *e, struct awaited *a)
 {
-    struct ready_table *r = table_of(e);
-    const struct span name = name_of(r, db, key);
-    const uint64_t hash = htable_hash(&r->table, name);
-    struct awaited *a = htable_find(&r->table, hash, name);
-    assert(a && a->waiting > 0);
+    struct ready_table *r = e->ready;
+    const struct span name = awaited_name(a);
+    assert(a->waiting > 0);
     if (--a->waiting > 0) return;
+    assert(!a->owned);
     strike(r, a);
-    (void)htable_remove(&r->table, hash, name);
+    (void)htable_remove(&r->table, htable_hash(&r->table, name), name);
     mem_free(a);
 }
 
-bool engine_next_ready(struct engine *e, unsigned *db, struct span *key)
+struct awaited *engine_next_ready(struct engine *e)
 {
-    if (!e->ready || !e->ready->first) return false;
+    if (!e->ready || !e->ready->first) return NULL;
     struct awaited *a = e->ready->first;
     strike(e->ready, a);
-    *db = awaited_db(a);
-    *key = span_of(a->name + DB_BYTES, a->n - DB_BYTES);
-    return true;
+    return a;
 }
 
-void ready_touched(struct ready_table *r, unsigned db, struct span key)
+static bool holds_something(const struct engine *e, unsigned db, struct span key)
 {
+    const int type = engine_key_type(e, db, key, e->now_ms);
+    return type == TYPE_LIST || type == TYPE_ZSET || type == TYPE_STREAM;
+}
+
+void ready_touched(const struct engine *e, unsigned db, struct span key)
+{
+    struct ready_table *r = e->ready;
     if (r->table.count == 0) return;
     const struct span name = name_of(r, db, key);
     struct awaited *a = htable_find(&r->table, htable_hash(&r->table, name), name);
-    if (a) enlist(r, a);
+    if (!a) return;
+    enlist(r, a);
+    if (a->holds || !holds_something(e, db, key)) return;
+    strike(r, a); /* now it takes its place in the row */
+    enlist(r, a);
+    a->holds = true;
 }
 
 struct flush {

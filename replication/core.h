@@ -26,6 +26,7 @@ struct core_settings {
     size_t backlog_bytes; /* received and not applied: above it reading pauses */
     size_t queue_bytes;   /* sent to one follower and not yet taken by the network: above it sending pauses */
     uint64_t seed;        /* for jitter */
+    bool forgets;         /* the log is kept in no files: a replica reports nothing durable */
 };
 
 enum event_kind {

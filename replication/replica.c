@@ -142,7 +142,7 @@ static void send_ack(struct core *c)
     Relevo__Message m = core_message(c);
     body.received = c->self.end;
     body.applied = c->applied;
-    body.durable = c->durable;
+    body.durable = c->set.forgets ? 0 : c->durable;
     body.time_ms = r->primary_time_ms;
     m.body_case = RELEVO__MESSAGE__BODY_ACK;
     m.ack = &body;

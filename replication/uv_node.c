@@ -89,6 +89,7 @@ static struct core *make_core(const struct node_options *o)
         .probe_ms = 1000,
         .window_bytes = o->window_bytes,
         .backlog_bytes = o->backlog_bytes ? o->backlog_bytes : 64 << 20,
+        .forgets = o->forgets,
         .queue_bytes = 512 << 10,
     };
     struct facts self = {0};
@@ -254,18 +255,21 @@ void node_base_failed(struct node *n, const char *why)
 
 void node_stepped_down(struct node *n) { mail_put(&n->to_link, letter_new(LETTER_STEPPED_DOWN)); }
 
-size_t node_acked(struct node *n, uint64_t offset)
+static size_t count_acked(struct node *n, uint64_t offset, bool durable)
 {
     size_t count = 0;
     atomic_store(&n->acks_wanted, true);
     uv_mutex_lock(&n->mutex);
     for (size_t i = 0; i < n->status.follower_count; i++) {
         const struct node_follower_status *f = &n->status.followers[i];
-        count += strcmp(f->state, "online") == 0 && f->applied >= offset;
+        count += strcmp(f->state, "online") == 0 && (durable ? f->durable : f->applied) >= offset;
     }
     uv_mutex_unlock(&n->mutex);
     return count;
 }
+
+size_t node_acked(struct node *n, uint64_t offset) { return count_acked(n, offset, false); }
+size_t node_fsynced(struct node *n, uint64_t offset) { return count_acked(n, offset, true); }
 
 void node_status(struct node *n, struct node_status *to)
 {

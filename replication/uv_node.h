@@ -89,6 +89,7 @@ struct node_options {
     const char *dir;               /* for received snapshots; same file system as the data */
     size_t window_bytes;           /* repl-backlog-size: memory for followers at the tail */
     size_t backlog_bytes;          /* received and not yet applied; 0: 64 MB */
+    bool forgets;                  /* the log is kept in no files: nothing is ever reported durable */
     uint32_t heartbeat_ms;         /* repl-ping-replica-period; 0: 1000 */
     uint32_t timeout_ms;           /* repl-timeout; 0: 10000 */
     const struct node_peer *peers; /* known from before */
@@ -154,6 +155,8 @@ void node_stepped_down(struct node *n);
 
 /* Followers that have executed the log up to @offset at least. */
 size_t node_acked(struct node *n, uint64_t offset);
+/* That have it on their disks. */
+size_t node_fsynced(struct node *n, uint64_t offset);
 
 enum { NODE_STATUS_FOLLOWERS = 64 };
 
@@ -164,6 +167,7 @@ struct node_follower_status {
     const char *state; /* Redis's words: "wait_bgsave", "send_bulk", "online" */
     uint64_t acked;    /* received there */
     uint64_t applied;
+    uint64_t durable; /* fsynced there */
     uint64_t lag_bytes;
     uint64_t last_ack_ms; /* since the last acknowledgement */
 };

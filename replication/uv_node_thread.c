@@ -359,6 +359,7 @@ static void follower_status(const struct core *c, const struct follower *f, stru
     to->state = words[f->state];
     to->acked = f->received;
     to->applied = f->applied;
+    to->durable = f->durable;
     to->lag_bytes = c->self.end > f->applied ? c->self.end - f->applied : 0;
     to->last_ack_ms = (uint64_t)(node_now_ms() - f->heard_ms);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/mem.h"
+#include "server/blocked.h"
 #include "server/server.h"
 #include "server/tls.h"
 #include "server/transaction.h"
@@ -91,6 +92,7 @@ void client_close(struct client *c)
     clients_forget(c);
     journal_forget_client(c);
     wait_forget(c);
+    blocked_forget(c);
     watches_forget(c);
     monitors_forget(c);
     tracking_stop(c);

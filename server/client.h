@@ -18,12 +18,14 @@
 #include "server/held.h"
 
 struct acl_user;
+struct blocked;
 struct server;
 struct subscriber;
 struct tls;
 struct tracking_state;
 struct tls_context;
 struct transaction;
+struct waiter;
 struct watch_entry;
 
 enum client_flag {
@@ -88,17 +90,20 @@ struct client {
     const struct command_entry *last_command;
     struct transaction *transaction; /* NULL: outside of MULTI */
     struct tracking_state *tracking; /* NULL: it does not track */
+    struct blocked *blocked;         /* NULL: does not wait for a key */
+    struct waiter *waiter;           /* NULL: is not in WAIT */
     struct watch_entry *watched;     /* keys that it watches */
     struct subscriber *subscriber;   /* NULL: it has no subscriptions */
     uint64_t commands, bytes_in, bytes_out;
     size_t counted_memory; /* as it is contained in clients.memory */
 };
 
-/* The client that a server command came from. */
-static inline struct client *client_of(const struct call *c)
+static inline struct client *client_of_session(struct session *s)
 {
-    return (struct client *)(void *)((char *)c->session - offsetof(struct client, session));
+    return (struct client *)(void *)((char *)s - offsetof(struct client, session));
 }
+/* The client that a server command came from. */
+static inline struct client *client_of(const struct call *c) { return client_of_session(c->session); }
 
 /* Accept a connection; @tls: which is to speak TLS, or NULL. */
 void client_accept(struct server *s, uv_stream_t *listener, struct tls_context *tls);
@@ -126,9 +131,14 @@ void client_hold_reply(struct client *c, size_t mark, uint64_t position);
 /* Whether replies of it wait for the log still. */
 bool client_waits_for_log(struct client *c);
 
+/* An error in answer to a request that was not executed to its end; it is counted. */
+void client_answer_error(struct client *c, const char *text);
+
 /* Execute no more of its requests until client_unblock(), which goes on with those that came meanwhile. */
 void client_block(struct client *c);
 void client_unblock(struct client *c);
+/* The same; the answer that it waited for begins at byte @mark of `out`. */
+void client_unblock_answered(struct client *c, size_t mark);
 /* Go on with the requests that came meanwhile (through clients_resume_later()). */
 void client_resume(struct client *c);
 

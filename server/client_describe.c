@@ -9,7 +9,7 @@
 size_t client_memory(const struct client *c)
 {
     return sizeof *c + c->in.cap + c->out.cap + c->sending.cap + c->parser.argv.room * sizeof(struct span) +
-           transaction_bytes(c) + (c->subscriber ? subscriber_memory(c->subscriber) : 0);
+           transaction_bytes(c) + (c->subscriber ? subscriber_memory(c->subscriber) : 0) + blocked_bytes(c);
 }
 
 /* Redis's letters. */

@@ -258,3 +258,9 @@ void client_unblock(struct client *c)
     client_mark_dirty(c);
     clients_resume_later(c);
 }
+
+void client_unblock_answered(struct client *c, size_t mark)
+{
+    if (c->flags & CLIENT_REPLY_FLAGS) dispatch_silence(c, mark);
+    client_unblock(c);
+}

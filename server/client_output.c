@@ -140,6 +140,14 @@ void client_hold_reply(struct client *c, size_t mark, uint64_t position)
     held_add(&c->held, c->left + mark, position);
 }
 
+void client_answer_error(struct client *c, const char *text)
+{
+    struct reply reply = {.out = &c->out, .resp = c->resp};
+    const size_t mark = c->out.len;
+    reply_error(&reply, "%s", text);
+    stats_error(&c->server->stats, span_of(c->out.p + mark, c->out.len - mark));
+}
+
 static void push_now(struct client *c, struct span message, uint64_t position)
 {
     const size_t mark = c->out.len;

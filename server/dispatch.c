@@ -168,9 +168,9 @@ static void execute(struct client *c, const struct command_entry *e, const struc
     e->row->run(&call);
 }
 
-/* Execute, and count calls, time and failures. */
-static void execute_counted(struct client *c, const struct command_entry *e, const struct request *r,
-                            struct reply *reply)
+/* Execute, and count time and failures. */
+static inline void execute_timed(struct client *c, const struct command_entry *e, const struct request *r,
+                                 struct reply *reply)
 {
     struct stats *stats = &c->server->stats;
     struct command_stat *stat = &stats->by_command[e->id];
@@ -178,22 +178,30 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     const uint64_t effects = s->journal.effects.count;
     const size_t mark = reply->out->len;
     execute(c, e, r, reply);
-    stats->commands++;
     if (s->journal.effects.count != effects) journal_wrote(c);
     if (s->journal.hold) {
         const uint64_t position = journal_depends(s, c, e, r, effects);
         if (position > c->depends) c->depends = position;
     }
-    if (c->tracking) tracking_read(c, e, r);
-    stat->calls++;
     const uint64_t took = turn_end_command(&stats->turn, e);
     stat->ticks += took;
     if (s->insight.tracking) stats_latency(stats, stat, took);
     if (took >= s->insight.notable) insight_note(c, e, r, took);
-    if (s->monitors.count) monitors_feed(c, e, r, NULL);
     if (!reply->errors || reply->out->len <= mark || reply->out->p[mark] != '-') return;
     stat->failed++;
     stats_error(stats, span_of(reply->out->p + mark, reply->out->len - mark));
+}
+
+/* The same, and count the call. */
+static void execute_counted(struct client *c, const struct command_entry *e, const struct request *r,
+                            struct reply *reply)
+{
+    struct server *s = c->server;
+    execute_timed(c, e, r, reply);
+    s->stats.commands++;
+    s->stats.by_command[e->id].calls++;
+    if (c->tracking) tracking_read(c, e, r);
+    if (s->monitors.count) monitors_feed(c, e, r, NULL);
 }
 
 void dispatch_inside(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
@@ -211,8 +219,7 @@ const struct command_entry *dispatch_find(const struct client *c, const struct r
     return command_find(c->server->commands, r->argv[0], r->argc > 1 ? r->argv[1] : SPAN(""));
 }
 
-/* CLIENT REPLY: the reply that begins at byte @mark is not to be sent. */
-static void silence(struct client *c, size_t mark)
+void dispatch_silence(struct client *c, size_t mark)
 {
     if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) c->out.len = mark;
     c->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
@@ -228,11 +235,28 @@ static void execute_outside(struct client *c, const struct command_entry *e, con
     c->last_command = e;
     c->depends = 0;
     s->clients.executing = c;
+    if (e->flags & CMD_BLOCKING) c->session.waiting = &s->blocking.waiting;
     execute_counted(c, e, r, reply);
+    c->session.waiting = NULL;
     s->clients.executing = NULL;
-    if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
+    if (c->flags & CLIENT_REPLY_FLAGS && !(c->flags & CLIENT_BLOCKED)) dispatch_silence(c, mark);
     if (c->depends) client_hold_reply(c, mark, c->depends);
     pubsub_settle(s);
+    if (s->clients.pushed.len) client_push_deferred(c);
+}
+
+void dispatch_again(struct client *c, const struct command_entry *e, const struct request *r)
+{
+    struct server *s = c->server;
+    struct reply reply = {.out = &c->out, .resp = c->resp};
+    const size_t mark = c->out.len;
+    c->depends = 0;
+    s->clients.executing = c;
+    c->session.waiting = &s->blocking.waiting;
+    execute_timed(c, e, r, &reply);
+    c->session.waiting = NULL;
+    s->clients.executing = NULL;
+    if (c->depends && c->out.len > mark) client_hold_reply(c, mark, c->depends);
     if (s->clients.pushed.len) client_push_deferred(c);
 }
 
@@ -258,16 +282,17 @@ bool dispatch(struct client *c, const struct command_entry *e, const struct requ
         }
         if (c->transaction && !(e->flags & CMD_IN_MULTI)) {
             if (transaction_queue(c, e, r)) reply_simple(&reply, "QUEUED");
-            if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
+            if (c->flags & CLIENT_REPLY_FLAGS) dispatch_silence(c, mark);
         } else {
             execute_outside(c, e, r, &reply);
+            blocked_serve(s);
         }
     } else {
         if (e) s->stats.by_command[e->id].rejected++;
         else reject_unknown(c, &reply, r);
         break_transaction(c, e, mark);
         stats_error(&s->stats, span_of(c->out.p + mark, c->out.len - mark));
-        if (c->flags & CLIENT_REPLY_FLAGS) silence(c, mark);
+        if (c->flags & CLIENT_REPLY_FLAGS) dispatch_silence(c, mark);
     }
     if (c->tracking) tracking_end_request(c, e);
     if (journal_is_large(&s->journal)) journal_close_batch(s);

@@ -14,6 +14,13 @@ const struct command_entry *dispatch_find(const struct client *c, const struct r
  * set). */
 bool dispatch(struct client *c, const struct command_entry *command, const struct request *request);
 
+/* Execute a request again that waited, because a key of its is ready: what w->goes_on (engine.h) says afterwards counts. It was
+ * counted as a call when it came, and time and failures are counted now. */
+void dispatch_again(struct client *c, const struct command_entry *command, const struct request *request);
+
+/* CLIENT REPLY: the answer that begins at byte @mark of `out` is complete, and may not have to be sent. */
+void dispatch_silence(struct client *c, size_t mark);
+
 /* Execute one command of several that a command of the client consists of (a transaction, a script): its checks were done
  * before, but for those whose outcome may have changed since. One reply is appended to @reply. What it depends on is added
  * to c->depends. The caller frames the effects (effects_frame()) and sees to it that no batch is closed in between. */

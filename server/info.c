@@ -84,6 +84,7 @@ static void write_clients(struct server *s, struct buf *o)
     put_u64(o, "blocked_clients", clients_blocked(s));
     put_u64(o, "tracking_clients", s->tracking.clients);
     put_u64(o, "pubsub_clients", s->pubsub.clients);
+    put_u64(o, "clients_in_timeout_table", blocked_timed(s) + wait_timed(s));
 }
 
 static void write_memory(struct server *s, struct buf *o)

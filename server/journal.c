@@ -73,6 +73,7 @@ static void on_wake(uv_async_t *h)
     check_failure(s);
     check_backlog(s);
     nodes_progress(s);
+    wait_check(s);
     if (j->hold || j->held) {
         j->committed = log_durable(j->log);
         release_held(s);

@@ -75,6 +75,7 @@ static void check_stop(struct server *s)
 static void on_prepare(uv_prepare_t *h)
 {
     struct server *s = h->data;
+    blocked_end_turn(s);
     tracking_end_turn(s);
     pubsub_settle(s);
     journal_close_batch(s);

@@ -32,6 +32,8 @@ static void set_role(struct server *s, enum node_role role)
     if (reads_only && !s->read_only) { /* what was answered stays answered, and nothing else will be */
         journal_sync(s);
         journal_give_up_held(s);
+        blocked_role_changed(s);
+        wait_role_changed(s);
     }
     s->read_only = reads_only;
     s->journal.appending = role == NODE_PRIMARY;
@@ -39,7 +41,6 @@ static void set_role(struct server *s, enum node_role role)
     logger_set_role(s->logger, reads_only ? 'S' : 'M');
     if (role != NODE_FENCED) n->fence[0] = '\0';
     journal_configure(s);
-    wait_role_changed(s);
 }
 
 /* Whom we follow (nobody: an empty @host) is what the setting says from now on, so that CONFIG REWRITE keeps it; and
@@ -238,6 +239,7 @@ static enum err start_node(struct server *s, const char *host, uint16_t port, st
         .window_bytes = (size_t)config_number(c, SET_REPL_BACKLOG_SIZE),
         .heartbeat_ms = (uint32_t)config_number(c, SET_REPL_PING_PERIOD) * 1000,
         .timeout_ms = (uint32_t)config_number(c, SET_REPL_TIMEOUT) * 1000,
+        .forgets = !config_number(c, SET_APPENDONLY),
         .peers = peers,
         .peer_count = n,
         .callbacks = &callbacks,
@@ -357,6 +359,11 @@ void nodes_base_ready(struct server *s)
 void nodes_base_failed(struct server *s, const char *why)
 {
     if (s->nodes.node) node_base_failed(s->nodes.node, why);
+}
+
+size_t nodes_fsynced(struct server *s, uint64_t position)
+{
+    return s->nodes.node ? node_fsynced(s->nodes.node, position) : 0;
 }
 
 size_t nodes_acked(struct server *s, uint64_t position)

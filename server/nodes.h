@@ -54,5 +54,6 @@ void nodes_adopt(struct client *c, struct span read);
 void nodes_base_ready(struct server *s);
 void nodes_base_failed(struct server *s, const char *why);
 
-/* Followers that executed the log up to @position. */
+/* Followers that executed the log up to @position; that have it on their disks. */
 size_t nodes_acked(struct server *s, uint64_t position);
+size_t nodes_fsynced(struct server *s, uint64_t position);

@@ -183,7 +183,8 @@ static enum err start(struct server *s, struct errmsg *m)
     pubsub_init(s);
     clients_init(s);
     saver_init(s);
-    wait_init(s);
+    timeouts_init(s);
+    blocked_init(s);
     watches_init(&s->watches);
     tracking_init(&s->tracking);
     lifecycle_start(s);
@@ -241,7 +242,7 @@ static void stop(struct server *s, bool served)
     journal_close(s);
     journal_free(s);
     saver_free(s);
-    wait_free(s);
+    timeouts_free(s);
     watches_free(&s->watches);
     tracking_free(&s->tracking);
     clients_free(s);

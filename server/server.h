@@ -11,6 +11,7 @@
 
 #include "common/engine.h"
 #include "server/access.h"
+#include "server/blocked.h"
 #include "server/clients.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -26,6 +27,7 @@
 #include "server/saver.h"
 #include "server/stats.h"
 #include "server/tracking.h"
+#include "server/timeouts.h"
 #include "server/wait.h"
 #include "server/watches.h"
 
@@ -51,7 +53,9 @@ struct server {
     struct journal journal;
     struct saver saver;
     struct nodes nodes;
+    struct timeouts timeouts;
     struct waiters waiters;
+    struct blocking blocking;
     struct watches watches;
     struct tracking tracking;
     struct pubsub pubsub;

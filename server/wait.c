@@ -1,105 +1,133 @@
 #include "server/wait.h"
 
+#include <assert.h>
+
 #include "common/mem.h"
+#include "replication/log.h"
 #include "server/client.h"
 #include "server/nodes.h"
 #include "server/server.h"
 
 struct waiter {
-    struct waiter *next;
+    struct waiter *before, *behind;
     struct client *client;
-    uint64_t position;
-    size_t replicas;
-    int64_t deadline_ms; /* of uv_now(); 0: none */
+    struct wait_goal goal;
+    struct deadline deadline;
 };
 
-static void on_timer(uv_timer_t *t) { wait_check(t->data); }
+/* How far it is. */
+struct state {
+    size_t local, replicas;
+};
 
-void wait_init(struct server *s)
+static struct state look(struct server *s, const struct wait_goal *g)
 {
-    (void)uv_timer_init(&s->loop, &s->waiters.timer);
-    s->waiters.timer.data = s;
+    if (!g->durable) return (struct state){.replicas = nodes_acked(s, g->position)};
+    const bool kept = config_number(s->config, SET_APPENDONLY);
+    return (struct state){.local = kept && log_durable(s->journal.log) >= g->position,
+                          .replicas = nodes_fsynced(s, g->position)};
 }
 
-static void answer(struct client *c, size_t acked)
+static bool is_reached(const struct wait_goal *g, struct state at)
+{
+    return at.local >= g->local && at.replicas >= g->replicas;
+}
+
+static void answer(struct client *c, const struct wait_goal *g, struct state at)
 {
     struct reply reply = {.out = &c->out, .resp = c->resp};
-    reply_int(&reply, (int64_t)acked);
-    client_unblock(c);
-}
-
-static void set_timer(struct server *s)
-{
-    int64_t nearest = 0;
-    for (const struct waiter *w = s->waiters.first; w; w = w->next)
-        if (w->deadline_ms && (!nearest || w->deadline_ms < nearest)) nearest = w->deadline_ms;
-    (void)uv_timer_stop(&s->waiters.timer);
-    if (!nearest) return;
-    const int64_t now = (int64_t)uv_now(&s->loop);
-    (void)uv_timer_start(&s->waiters.timer, on_timer, nearest > now ? (uint64_t)(nearest - now) : 0, 0);
-}
-
-void wait_begin(struct client *c, uint64_t position, size_t replicas, int64_t timeout_ms)
-{
-    struct server *s = c->server;
-    struct waiter *w = MEM_NEW(struct waiter);
-    *w = (struct waiter){.next = s->waiters.first,
-                         .client = c,
-                         .position = position,
-                         .replicas = replicas,
-                         .deadline_ms = timeout_ms ? (int64_t)uv_now(&s->loop) + timeout_ms : 0};
-    s->waiters.first = w;
-    client_block(c);
-    set_timer(s);
-}
-
-void wait_check(struct server *s)
-{
-    const int64_t now = (int64_t)uv_now(&s->loop);
-    for (struct waiter **at = &s->waiters.first; *at;) {
-        struct waiter *w = *at;
-        const size_t acked = nodes_acked(s, w->position);
-        if (acked < w->replicas && !(w->deadline_ms && w->deadline_ms <= now)) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        answer(w->client, acked);
-        mem_free(w);
+    if (g->durable) {
+        reply_array(&reply, 2);
+        reply_int(&reply, (int64_t)at.local);
     }
-    set_timer(s);
-}
-
-void wait_role_changed(struct server *s)
-{
-    if (!s->read_only) return;
-    while (s->waiters.first) {
-        struct waiter *w = s->waiters.first;
-        s->waiters.first = w->next;
-        struct reply reply = {.out = &w->client->out, .resp = w->client->resp};
-        reply_error(&reply,
-                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-        client_unblock(w->client);
-        mem_free(w);
-    }
+    reply_int(&reply, (int64_t)at.replicas);
 }
 
 void wait_forget(struct client *c)
 {
-    for (struct waiter **at = &c->server->waiters.first; *at; at = &(*at)->next) {
-        if ((*at)->client != c) continue;
-        struct waiter *w = *at;
-        *at = w->next;
-        mem_free(w);
+    struct server *s = c->server;
+    struct waiter *w = c->waiter;
+    if (!w) return;
+    *(w->before ? &w->before->behind : &s->waiters.first) = w->behind;
+    if (w->behind) w->behind->before = w->before;
+    timeouts_clear(s, &w->deadline);
+    mem_free(w);
+    c->waiter = NULL;
+}
+
+/* Its answer is made, from byte @mark on. */
+static void end(struct client *c, size_t mark)
+{
+    wait_forget(c);
+    client_unblock_answered(c, mark);
+}
+
+static void answer_now(struct waiter *w)
+{
+    struct client *c = w->client;
+    const size_t mark = c->out.len;
+    answer(c, &w->goal, look(c->server, &w->goal));
+    end(c, mark);
+}
+
+static void answer_error(struct client *c, const char *text)
+{
+    const size_t mark = c->out.len;
+    client_answer_error(c, text);
+    end(c, mark);
+}
+
+static void on_timeout(struct deadline *d)
+{
+    answer_now((struct waiter *)(void *)((char *)d - offsetof(struct waiter, deadline)));
+}
+
+void wait_begin(struct client *c, const struct wait_goal *goal, int64_t timeout_ms)
+{
+    struct server *s = c->server;
+    const struct state at = look(s, goal);
+    if (is_reached(goal, at) || c->flags & CLIENT_MUST_NOT_BLOCK) {
+        answer(c, goal, at);
         return;
+    }
+    assert(!c->waiter);
+    struct waiter *w = c->waiter = MEM_NEW(struct waiter);
+    *w = (struct waiter){.behind = s->waiters.first, .client = c, .goal = *goal, .deadline.over = on_timeout};
+    if (w->behind) w->behind->before = w;
+    s->waiters.first = w;
+    if (timeout_ms) timeouts_set(s, &w->deadline, timeout_ms);
+    client_block(c);
+}
+
+void wait_check(struct server *s)
+{
+    for (struct waiter *w = s->waiters.first, *next; w; w = next) {
+        next = w->behind;
+        if (is_reached(&w->goal, look(s, &w->goal))) answer_now(w);
     }
 }
 
-void wait_free(struct server *s)
+bool wait_unblock(struct client *c, bool error)
+{
+    if (!c->waiter) return false;
+    if (error) answer_error(c, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    else answer_now(c->waiter);
+    return true;
+}
+
+void wait_role_changed(struct server *s)
 {
     while (s->waiters.first) {
-        struct waiter *w = s->waiters.first;
-        s->waiters.first = w->next;
-        mem_free(w);
+        struct client *c = s->waiters.first->client;
+        answer_error(c,
+                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        client_close_after_reply(c);
     }
+}
+
+size_t wait_timed(const struct server *s)
+{
+    size_t n = 0;
+    for (const struct waiter *w = s->waiters.first; w; w = w->behind) n += w->deadline.place != 0;
+    return n;
 }

@@ -1,12 +1,7 @@
 /* LPUSH and its family: commands on lists. */
-#include <assert.h>
-
 #include "common/call.h"
 #include "common/commands/commands.h"
-#include "common/types/list.h"
-
-static const char *push_event(enum list_end end) { return end == LIST_HEAD ? "lpush" : "rpush"; }
-static const char *pop_event(enum list_end end) { return end == LIST_HEAD ? "lpop" : "rpop"; }
+#include "common/commands/list_handlers.h"
 
 /* The list at @key for reading; NULL: there is none, or the error was replied (*failed says which). */
 static const struct list *find_for_read(struct call *c, struct span key, bool *failed)
@@ -14,20 +9,6 @@ static const struct list *find_for_read(struct call *c, struct span key, bool *f
     struct entry *e;
     *failed = !call_find(c, key, TYPE_LIST, FOR_READ, &e);
     return *failed || !e ? NULL : entry_object(e);
-}
-
-static struct list *put_list(struct call *c, struct span key)
-{
-    const struct value v = {.type = TYPE_LIST, .list = list_new()};
-    (void)call_put(c, key, &v, NO_EXPIRY);
-    return v.list;
-}
-
-/* Look the key up again, because entries move, and remove it if its list is empty now. */
-static void remove_if_empty(struct call *c, struct span key)
-{
-    struct entry *e = call_find_any(c, key, FOR_WRITE);
-    (void)call_remove_if_empty(c, key, e);
 }
 
 /* Indexes as clients give them, from 0 or from -1 backwards, as [*from, *to) within a list of @size. */
@@ -49,9 +30,9 @@ static void push(struct call *c, enum list_end end, bool only_if_there)
         reply_int(c->reply, 0);
         return;
     }
-    struct list *l = e ? entry_object(e) : put_list(c, c->argv[1]);
+    struct list *l = e ? entry_object(e) : list_put(c, c->argv[1]);
     for (size_t i = 2; i < c->argc; i++) list_push(l, end, c->argv[i], call_limits(c));
-    call_changed(c, EVENT_LIST, push_event(end), c->argv[1], c->argc - 2);
+    call_changed(c, EVENT_LIST, list_push_event(end), c->argv[1], c->argc - 2);
     reply_int(c->reply, (int64_t)list_size(l));
 }
 
@@ -59,68 +40,6 @@ static void lpush(struct call *c) { push(c, LIST_HEAD, false); }
 static void rpush(struct call *c) { push(c, LIST_TAIL, false); }
 static void lpushx(struct call *c) { push(c, LIST_HEAD, true); }
 static void rpushx(struct call *c) { push(c, LIST_TAIL, true); }
-
-/* Reply the @n elements of @l that stand from @end on, as an array. */
-static void reply_elements(struct call *c, const struct list *l, enum list_end end, uint64_t n)
-{
-    struct list_iter i;
-    struct span s;
-    char scratch[NUM_I64_MAX_TEXT];
-    reply_array(c->reply, n);
-    list_iter_begin(&i, l, end == LIST_HEAD ? 0 : -1, end == LIST_TAIL);
-    for (; n > 0 && list_iter_next(&i, &s, scratch); n--) reply_bulk(c->reply, s);
-}
-
-/* Reply and remove @n elements at one end. */
-static void pop_elements(struct call *c, struct span key, struct entry *e, enum list_end end, uint64_t n)
-{
-    struct list *l = entry_object(e);
-    reply_elements(c, l, end, n);
-    list_remove_range(l, end == LIST_HEAD ? 0 : list_size(l) - n, n);
-    call_changed(c, EVENT_LIST, pop_event(end), key, n);
-    (void)call_remove_if_empty(c, key, e);
-}
-
-static void pop_one(struct call *c, struct entry *e, enum list_end end)
-{
-    struct list *l = entry_object(e);
-    struct span s;
-    char scratch[NUM_I64_MAX_TEXT];
-    const bool there = list_get(l, end == LIST_HEAD ? 0 : -1, &s, scratch);
-    assert(there);
-    reply_bulk(c->reply, s);
-    (void)list_pop(l, end, NULL);
-    call_changed(c, EVENT_LIST, pop_event(end), c->argv[1], 1);
-    (void)call_remove_if_empty(c, c->argv[1], e);
-}
-
-static void pop(struct call *c, enum list_end end)
-{
-    struct entry *e;
-    int64_t count = 1;
-    const bool counted = c->argc > 2;
-    if (c->argc > 3) {
-        reply_error(c->reply, "ERR wrong number of arguments for '%s' command", pop_event(end));
-        return;
-    }
-    if (counted && !call_int_in(c, c->argv[2], 0, INT64_MAX, &count, "ERR value is out of range, must be positive"))
-        return;
-    if (!call_find(c, c->argv[1], TYPE_LIST, FOR_WRITE, &e)) return;
-    if (!e) {
-        if (counted) reply_null_array(c->reply);
-        else reply_null(c->reply);
-    } else if (!counted) {
-        pop_one(c, e, end);
-    } else if (count == 0) {
-        reply_array(c->reply, 0);
-    } else {
-        const uint64_t size = list_size(entry_object(e));
-        pop_elements(c, c->argv[1], e, end, (uint64_t)count < size ? (uint64_t)count : size);
-    }
-}
-
-static void lpop(struct call *c) { pop(c, LIST_HEAD); }
-static void rpop(struct call *c) { pop(c, LIST_TAIL); }
 
 static void llen(struct call *c)
 {
@@ -235,46 +154,6 @@ static void ltrim(struct call *c)
     reply_ok(c->reply);
 }
 
-/* LEFT or RIGHT; the syntax error is replied if it is neither. */
-static bool end_of(struct call *c, struct span word, enum list_end *end)
-{
-    *end = span_is(word, "RIGHT") ? LIST_TAIL : LIST_HEAD;
-    if (*end == LIST_TAIL || span_is(word, "LEFT")) return true;
-    reply_syntax_error(c->reply);
-    return false;
-}
-
-static void move(struct call *c, enum list_end from_end, enum list_end to_end)
-{
-    const struct span from_key = c->argv[1], to_key = c->argv[2];
-    struct entry *e;
-    if (!call_find(c, from_key, TYPE_LIST, FOR_WRITE, &e)) return;
-    if (!e) {
-        reply_null(c->reply);
-        return;
-    }
-    struct list *from = entry_object(e);
-    if (!call_find(c, to_key, TYPE_LIST, FOR_WRITE, &e)) return;
-    struct list *to = e ? entry_object(e) : put_list(c, to_key);
-    struct buf element = {0};
-    const bool popped = list_pop(from, from_end, &element);
-    assert(popped);
-    list_push(to, to_end, buf_span(&element), call_limits(c));
-    reply_bulk(c->reply, buf_span(&element));
-    buf_free(&element);
-    call_changed(c, EVENT_LIST, push_event(to_end), to_key, 1);
-    call_changed(c, EVENT_LIST, pop_event(from_end), from_key, 0);
-    if (list_size(from) == 0) remove_if_empty(c, from_key);
-}
-
-static void lmove(struct call *c)
-{
-    enum list_end from, to;
-    if (end_of(c, c->argv[3], &from) && end_of(c, c->argv[4], &to)) move(c, from, to);
-}
-
-static void rpoplpush(struct call *c) { move(c, LIST_TAIL, LIST_HEAD); }
-
 /* What LPOS looks for. */
 struct pos_query {
     int64_t rank;    /* which match to begin with, from 1, or from -1 backwards */
@@ -349,53 +228,30 @@ static void lpos(struct call *c)
     }
 }
 
-/* Pop from the first of the @n keys from @keys on that holds a list. */
-static void pop_first(struct call *c, const struct span *keys, size_t n, enum list_end end, uint64_t count)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct entry *e;
-        if (!call_find(c, keys[i], TYPE_LIST, FOR_WRITE, &e)) return;
-        if (!e) continue;
-        const uint64_t size = list_size(entry_object(e));
-        if (count > size) count = size;
-        reply_array(c->reply, 2);
-        reply_bulk(c->reply, keys[i]);
-        pop_elements(c, keys[i], e, end, count);
-        char text[NUM_I64_MAX_TEXT];
-        const struct span effect[] = {end == LIST_HEAD ? SPAN("LPOP") : SPAN("RPOP"), keys[i],
-                                      span_of(text, num_format_u64(text, count))};
-        call_effect(c, effect, 3);
-        return;
-    }
-    reply_null_array(c->reply);
-}
-
-static void lmpop(struct call *c)
-{
-    int64_t n, count = 1;
-    enum list_end end;
-    if (!call_int_in(c, c->argv[1], 1, INT64_MAX, &n, "ERR numkeys should be greater than 0")) return;
-    if ((uint64_t)n >= c->argc - 2) { /* the end stands behind the keys */
-        reply_syntax_error(c->reply);
-        return;
-    }
-    const size_t at = (size_t)n + 2;
-    if (!end_of(c, c->argv[at], &end)) return;
-    if (c->argc > at + 1) {
-        if (c->argc == at + 2 || !span_is(c->argv[at + 1], "COUNT")) {
-            reply_syntax_error(c->reply);
-            return;
-        }
-        if (!call_int_in(c, c->argv[at + 2], 1, INT64_MAX, &count, "ERR count should be greater than 0")) return;
-        if (c->argc > at + 3) {
-            reply_syntax_error(c->reply);
-            return;
-        }
-    }
-    pop_first(c, c->argv + 2, (size_t)n, end, (uint64_t)count);
-}
-
 const struct command list_commands[] = {
+    COMMAND("BLMOVE", "source destination wherefrom={LEFT|RIGHT} whereto={LEFT|RIGHT} timeout(double)",
+            "LMOVE that waits for an element.", "6.2.0", "O(1)",
+            CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT | CMD_BLOCKING, ACL_LIST,
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), list_blmove),
+    COMMAND("BLMPOP", "timeout(double) numkeys key+ where={LEFT|RIGHT} [COUNT count]",
+            "LMPOP that waits for elements.", "7.0.0", "O(N+M) where N is the number of keys and M of elements taken",
+            CMD_WRITE | CMD_BLOCKING | CMD_MOVABLE_KEYS, ACL_LIST, KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 2),
+            list_blmpop),
+    COMMAND("BLPOP", "key+ timeout(double)",
+            "Take the head of the first of several lists that has any; wait for one that has.", "2.0.0",
+            "O(N) where N is the number of keys", CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING, ACL_LIST,
+            KEYS_RANGE(KEY_RW | KEY_ACCESS | KEY_DELETE, 1, -2, 1), list_blpop,
+            .history = "6.0.0 The timeout may have a fraction."),
+    COMMAND("BRPOP", "key+ timeout(double)",
+            "Take the tail of the first of several lists that has any; wait for one that has.", "2.0.0",
+            "O(N) where N is the number of keys", CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING, ACL_LIST,
+            KEYS_RANGE(KEY_RW | KEY_ACCESS | KEY_DELETE, 1, -2, 1), list_brpop,
+            .history = "6.0.0 The timeout may have a fraction."),
+    COMMAND("BRPOPLPUSH", "source destination timeout(double)", "RPOPLPUSH that waits for an element.", "2.2.0",
+            "O(1)", CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT | CMD_BLOCKING, ACL_LIST,
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), list_brpoplpush,
+            .deprecated = "6.2.0", .replaced_by = "`BLMOVE`, given `RIGHT` and `LEFT`",
+            .history = "6.0.0 The timeout may have a fraction."),
     COMMAND("LINDEX", "key index", "Read the element at an index, counted from 0, or from -1 backwards.", "1.0.0",
             "O(N) where N is the number of nodes of the list up to the index", CMD_READONLY, ACL_LIST,
             KEYS(KEY_RO | KEY_ACCESS, 1), lindex),
@@ -408,14 +264,14 @@ const struct command list_commands[] = {
     COMMAND("LMOVE", "source destination wherefrom={LEFT|RIGHT} whereto={LEFT|RIGHT}",
             "Take an element from an end of one list to an end of another, or of the same.", "6.2.0", "O(1)",
             CMD_WRITE | CMD_DENYOOM, ACL_LIST,
-            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), lmove),
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), list_lmove),
     COMMAND("LMPOP", "numkeys key+ where={LEFT|RIGHT} [COUNT count]",
             "Take elements from the first of several lists that has any.", "7.0.0",
             "O(N+M) where N is the number of keys and M of elements taken", CMD_WRITE | CMD_MOVABLE_KEYS, ACL_LIST,
-            KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), lmpop),
+            KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), list_lmpop),
     COMMAND("LPOP", "key [count]@6.2.0", "Take elements from the head of a list.", "1.0.0",
             "O(N) where N is the number of elements taken", CMD_WRITE | CMD_FAST, ACL_LIST,
-            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), lpop),
+            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), list_lpop),
     COMMAND("LPOS", "key element [RANK rank(integer)] [COUNT num-matches(integer)] [MAXLEN len]",
             "Find the indexes of the elements that equal another.", "6.0.6",
             "O(N) where N is the number of elements looked at", CMD_READONLY, ACL_LIST, KEYS(KEY_RO | KEY_ACCESS, 1),
@@ -441,10 +297,10 @@ const struct command list_commands[] = {
             ltrim),
     COMMAND("RPOP", "key [count]@6.2.0", "Take elements from the tail of a list.", "1.0.0",
             "O(N) where N is the number of elements taken", CMD_WRITE | CMD_FAST, ACL_LIST,
-            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), rpop),
+            KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), list_rpop),
     COMMAND("RPOPLPUSH", "source destination", "Take the tail of one list to the head of another, or of the same.",
             "1.2.0", "O(1)", CMD_WRITE | CMD_DENYOOM, ACL_LIST,
-            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), rpoplpush,
+            KEYS_TWO(KEYS(KEY_RW | KEY_ACCESS | KEY_DELETE, 1), KEYS(KEY_RW | KEY_INSERT, 2)), list_rpoplpush,
             .deprecated = "6.2.0", .replaced_by = "`LMOVE`, given `RIGHT` and `LEFT`"),
     COMMAND("RPUSH", "key element+", "Put elements behind the tail of a list, one after the other.", "1.0.0",
             "O(1) per element", CMD_WRITE | CMD_DENYOOM | CMD_FAST, ACL_LIST, KEYS(KEY_RW | KEY_INSERT, 1), rpush,

@@ -67,6 +67,7 @@ static void create(struct call *c)
         const struct value v = {.type = TYPE_STREAM, .stream = stream_new()};
         s = v.stream;
         (void)call_put(c, c->argv[2], &v, NO_EXPIRY);
+        call_touched(c, c->argv[2], 0);
     }
     if (!stream_groups_add(stream_groups(s), c->argv[3], last, o.read)) {
         reply_error(c->reply, "BUSYGROUP Consumer Group name already exists");

@@ -1,10 +1,13 @@
 /* XREAD and XREADGROUP. */
+#include <assert.h>
+
 #include "common/commands/streams.h"
 #include "common/mem.h"
 
 struct read {
     bool grouped, no_ack, blocks;
     int64_t count; /* 0: all */
+    int64_t timeout_ms;
     struct span group, consumer;
     size_t keys_at, streams;
 };
@@ -17,15 +20,6 @@ struct source {
     struct stream_id after;
     bool only_new; /* ">" */
 };
-
-static bool take_timeout(struct call *c, struct span s)
-{
-    int64_t ms;
-    if (!call_int_in(c, s, INT64_MIN, INT64_MAX, &ms, "ERR timeout is not an integer or out of range")) return false;
-    if (ms >= 0) return true;
-    reply_error(c->reply, "ERR timeout is negative");
-    return false;
-}
 
 static bool only_grouped(struct call *c, const struct read *r, const char *option)
 {
@@ -54,7 +48,7 @@ static bool take_option(struct call *c, struct read *r, size_t *at)
     const size_t more = c->argc - *at - 1;
     if (more && span_is(word, "BLOCK")) {
         r->blocks = true;
-        return take_timeout(c, c->argv[++*at]);
+        return call_timeout_ms(c, c->argv[++*at], &r->timeout_ms);
     }
     if (more && span_is(word, "COUNT")) {
         if (!call_int(c, c->argv[++*at], &r->count)) return false;
@@ -214,32 +208,76 @@ static bool serve(struct call *c, const struct read *r, struct source *s)
     return true;
 }
 
-/* The head of the reply is written when it is known how many streams answer. */
-static void serve_all(struct call *c, const struct read *r, struct source *sources)
+/* The head of the reply is written when it is known how many streams answer. False: none has, and nothing was replied. */
+static bool serve_all(struct call *c, const struct read *r, struct source *sources, size_t count)
 {
     struct buf served = {0}, *out = c->reply->out;
     size_t n = 0;
     c->reply->out = &served;
-    for (size_t i = 0; i < r->streams; i++) n += serve(c, r, sources + i);
+    for (size_t i = 0; i < count; i++) n += serve(c, r, sources + i);
     c->reply->out = out;
     if (n && c->reply->resp == 2) reply_array(c->reply, n);
     else if (n) reply_map(c->reply, n);
-    else if (r->blocks) reply_error(c->reply, "ERR nothing to read, and waiting for it (BLOCK) is not supported");
-    else reply_null_array(c->reply);
     buf_add_span(c->reply->out, buf_span(&served));
     buf_free(&served);
+    return n > 0;
 }
 
-static void read_streams(struct call *c, bool grouped)
+/* Wait for entries behind those that are there now: what "$" means is settled with the first look. */
+static bool wait_for_entries(struct call *c, const struct read *r, const struct source *sources)
 {
-    struct read r = {.grouped = grouped};
-    if (!take_options(c, &r)) return;
-    struct source *sources = mem_alloc(r.streams * sizeof *sources);
+    const size_t ids_at = r->keys_at + r->streams;
+    struct span *argv = mem_alloc(c->argc * sizeof *argv);
+    char(*texts)[STREAM_ID_TEXT] = mem_alloc(r->streams * sizeof *texts);
+    memcpy(argv, c->argv, c->argc * sizeof *argv);
+    for (size_t i = 0; i < r->streams; i++)
+        if (span_eq(argv[ids_at + i], SPAN("$"))) argv[ids_at + i] = stream_id_text(sources[i].after, texts[i]);
+    const bool waits = call_wait(c, TYPE_STREAM, r->keys_at, r->streams, r->timeout_ms, argv);
+    mem_free(texts);
+    mem_free(argv);
+    return waits;
+}
+
+static void read_streams(struct call *c, const struct read *r)
+{
+    struct source *sources = mem_alloc(r->streams * sizeof *sources);
     size_t n = 0;
-    while (n < r.streams && take_source(c, &r, n, sources + n)) n++;
-    if (n == r.streams) serve_all(c, &r, sources);
+    while (n < r->streams && take_source(c, r, n, sources + n)) n++;
+    if (n == r->streams && !serve_all(c, r, sources, n) && !(r->blocks && wait_for_entries(c, r, sources)))
+        reply_null_array(c->reply);
     mem_free(sources);
 }
 
-void stream_xread(struct call *c) { read_streams(c, false); }
-void stream_xreadgroup(struct call *c) { read_streams(c, true); }
+/* What somebody waits for was changed. A reader of a group hears when that is gone; one without goes on waiting. */
+static void read_again(struct call *c, const struct read *r)
+{
+    size_t i = 0;
+    while (!call_regards(c, c->argv[r->keys_at + i])) i++;
+    struct source s = {.key = c->argv[r->keys_at + i]};
+    struct entry *e = call_find_any(c, s.key, r->grouped ? FOR_WRITE : FOR_READ);
+    if (e && entry_type(e) == TYPE_STREAM) s.stream = entry_object(e);
+    if (r->grouped) {
+        s.group = s.stream ? stream_groups_find(stream_groups(s.stream), r->group) : NULL;
+        s.only_new = true;
+    } else {
+        const bool good = stream_parse_id(c->argv[r->keys_at + r->streams + i], 0, &s.after);
+        assert(good);
+    }
+    if (r->grouped && !s.stream) reply_error(c->reply, "UNBLOCKED the stream key no longer exists");
+    else if (r->grouped && !s.group)
+        reply_error(c->reply, "NOGROUP the consumer group this client was blocked on no longer exists");
+    else if (!serve_all(c, r, &s, 1) && !call_wait(c, TYPE_STREAM, r->keys_at, r->streams, r->timeout_ms, NULL))
+        reply_null_array(c->reply);
+}
+
+static void read_or_wait(struct call *c, bool grouped)
+{
+    const struct waiting *w = c->session->waiting;
+    struct read r = {.grouped = grouped};
+    if (!take_options(c, &r)) return;
+    if (w && w->again) read_again(c, &r);
+    else read_streams(c, &r);
+}
+
+void stream_xread(struct call *c) { read_or_wait(c, false); }
+void stream_xreadgroup(struct call *c) { read_or_wait(c, true); }

@@ -253,6 +253,21 @@ static void zscan(struct call *c)
 #define COMBINES   CMD_READONLY | CMD_MOVABLE_KEYS
 
 const struct command zset_commands[] = {
+    COMMAND("BZMPOP", "timeout(double) numkeys key+ where={MIN|MAX} [COUNT count]", "ZMPOP that waits for members.",
+            "7.0.0",
+            "O(K)+O(M*log(N)) where K is the number of keys, N the set's size, M the number of members removed",
+            CMD_WRITE | CMD_BLOCKING | CMD_MOVABLE_KEYS, ACL_SORTEDSET,
+            KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_DELETE, 2), zset_pop_multi_or_wait),
+    COMMAND("BZPOPMAX", "key+ timeout(double)",
+            "Remove the highest member of the first set that has any; wait for one that has.", "5.0.0", "O(log(N))",
+            CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING | CMD_FAST, ACL_SORTEDSET,
+            KEYS_RANGE(KEY_RW | KEY_ACCESS | KEY_DELETE, 1, -2, 1), zset_pop_max_or_wait,
+            .history = "6.0.0 The timeout may have a fraction."),
+    COMMAND("BZPOPMIN", "key+ timeout(double)",
+            "Remove the lowest member of the first set that has any; wait for one that has.", "5.0.0", "O(log(N))",
+            CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING | CMD_FAST, ACL_SORTEDSET,
+            KEYS_RANGE(KEY_RW | KEY_ACCESS | KEY_DELETE, 1, -2, 1), zset_pop_min_or_wait,
+            .history = "6.0.0 The timeout may have a fraction."),
     COMMAND("ZADD",
             "key condition=[NX|XX]@3.0.2 comparison=[GT|LT]@6.2.0 [change=CH]@3.0.2 [increment=INCR]@3.0.2 {score "
             "member}+",

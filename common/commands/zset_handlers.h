@@ -24,6 +24,9 @@ void zset_range_remove_by_lex(struct call *c);
 void zset_pop_min(struct call *c);
 void zset_pop_max(struct call *c);
 void zset_pop_multi(struct call *c);
+void zset_pop_min_or_wait(struct call *c);
+void zset_pop_max_or_wait(struct call *c);
+void zset_pop_multi_or_wait(struct call *c);
 void zset_pop_random(struct call *c);
 
 /* zset_combine.c: union, intersection and difference. */

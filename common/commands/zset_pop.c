@@ -9,8 +9,9 @@ enum pop_end { POP_MIN, POP_MAX };
 
 /* How the popped members are answered. */
 enum pop_form {
-    POP_FLAT, /* member, score, member, score */
-    POP_PAIRS /* [member, score], [member, score] */
+    POP_FLAT,  /* [member, score, member, score] */
+    POP_PAIRS, /* [[member, score], [member, score]] */
+    POP_BARE,  /* as POP_FLAT, in an array that the caller has begun */
 };
 
 /* Pop up to @count members of a set that is not empty: answer them, remove them, report the change. */
@@ -21,7 +22,7 @@ static uint64_t pop(struct call *c, struct span key, struct entry *e, enum pop_e
     const uint64_t size = zset_size(z), n = count < size ? count : size;
     struct zset_iter i;
     zset_iter_begin(&i, z, end == POP_MAX ? size - 1 : 0, end == POP_MAX);
-    reply_array(c->reply, form == POP_FLAT ? 2 * n : n);
+    if (form != POP_BARE) reply_array(c->reply, form == POP_FLAT ? 2 * n : n);
     for (uint64_t left = n; left--;) {
         struct span member;
         double score;
@@ -55,24 +56,44 @@ static void pop_one_key(struct call *c, enum pop_end end)
 void zset_pop_min(struct call *c) { pop_one_key(c, POP_MIN); }
 void zset_pop_max(struct call *c) { pop_one_key(c, POP_MAX); }
 
-/* ZMPOP's words behind the keys. */
-static bool parse_multi(struct call *c, size_t at, enum pop_end *end, int64_t *count)
+/* What ZMPOP and BZMPOP take behind the timeout. */
+struct pop_multi {
+    size_t first, keys;
+    enum pop_end end;
+    int64_t count;
+};
+
+/* The words behind the keys. */
+static bool parse_end(struct call *c, size_t at, struct pop_multi *p)
 {
     if (at >= c->argc || !(span_is(c->argv[at], "MIN") || span_is(c->argv[at], "MAX"))) {
         reply_syntax_error(c->reply);
         return false;
     }
-    *end = span_is(c->argv[at], "MIN") ? POP_MIN : POP_MAX;
-    *count = 1;
+    p->end = span_is(c->argv[at], "MIN") ? POP_MIN : POP_MAX;
     if (at + 1 == c->argc) return true;
     if (!span_is(c->argv[at + 1], "COUNT") || at + 2 == c->argc) {
         reply_syntax_error(c->reply);
         return false;
     }
-    if (!call_int_in(c, c->argv[at + 2], 1, INT64_MAX, count, "ERR count should be greater than 0")) return false;
+    if (!call_int_in(c, c->argv[at + 2], 1, INT64_MAX, &p->count, "ERR count should be greater than 0")) return false;
     if (at + 3 == c->argc) return true;
     reply_syntax_error(c->reply);
     return false;
+}
+
+/* From the number of keys at argv[@at] on. */
+static bool parse_multi(struct call *c, size_t at, struct pop_multi *p)
+{
+    int64_t keys;
+    *p = (struct pop_multi){.first = at + 1, .count = 1};
+    if (!call_int_in(c, c->argv[at], 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return false;
+    if ((uint64_t)keys > c->argc) {
+        reply_syntax_error(c->reply);
+        return false;
+    }
+    p->keys = (size_t)keys;
+    return parse_end(c, p->first + p->keys, p);
 }
 
 /* The log names the key that was popped from, and how many members it gave. */
@@ -84,27 +105,68 @@ static void pop_effect(struct call *c, struct span key, enum pop_end end, uint64
     call_effect(c, effect, sizeof effect / sizeof *effect);
 }
 
+/* The first of the @n keys from argv[@first] on that holds a sorted set; its index, or 0: there is none; then *failed says
+ * whether that was because of another type, and the error was replied. */
+static size_t find_first(struct call *c, size_t first, size_t n, struct entry **e, bool *failed)
+{
+    *failed = false;
+    for (size_t i = first; i < first + n; i++) {
+        if (!call_regards(c, c->argv[i])) continue;
+        *failed = !call_find(c, c->argv[i], TYPE_ZSET, FOR_WRITE, e);
+        if (*failed || *e) return *failed ? 0 : i;
+    }
+    return 0;
+}
+
+/* False: none of the keys has anything. */
+static bool pop_multi(struct call *c, const struct pop_multi *p)
+{
+    struct entry *e;
+    bool failed;
+    const size_t at = find_first(c, p->first, p->keys, &e, &failed);
+    if (!at) return failed;
+    const struct span key = c->argv[at];
+    reply_array(c->reply, 2);
+    reply_bulk(c->reply, key);
+    pop_effect(c, key, p->end, pop(c, key, e, p->end, (uint64_t)p->count, POP_PAIRS));
+    return true;
+}
+
 void zset_pop_multi(struct call *c)
 {
-    int64_t keys, count;
-    enum pop_end end;
-    if (!call_int_in(c, c->argv[1], 1, INT64_MAX, &keys, "ERR numkeys should be greater than 0")) return;
-    if ((uint64_t)keys > c->argc) {
-        reply_syntax_error(c->reply);
-        return;
-    }
-    if (!parse_multi(c, 2 + (size_t)keys, &end, &count)) return;
-    for (size_t i = 2; i < 2 + (size_t)keys; i++) {
-        struct entry *e;
-        if (!call_find(c, c->argv[i], TYPE_ZSET, FOR_WRITE, &e)) return;
-        if (!e) continue;
-        reply_array(c->reply, 2);
-        reply_bulk(c->reply, c->argv[i]);
-        pop_effect(c, c->argv[i], end, pop(c, c->argv[i], e, end, (uint64_t)count, POP_PAIRS));
-        return;
-    }
-    reply_null_array(c->reply);
+    struct pop_multi p;
+    if (parse_multi(c, 1, &p) && !pop_multi(c, &p)) reply_null_array(c->reply);
 }
+
+void zset_pop_multi_or_wait(struct call *c)
+{
+    struct pop_multi p;
+    int64_t timeout_ms;
+    if (!call_timeout_s(c, c->argv[1], &timeout_ms) || !parse_multi(c, 2, &p) || pop_multi(c, &p)) return;
+    if (!call_wait(c, TYPE_ZSET, p.first, p.keys, timeout_ms, NULL)) reply_null_array(c->reply);
+}
+
+/* The answer is [key, member, score]. */
+static void pop_or_wait(struct call *c, enum pop_end end)
+{
+    const size_t keys = c->argc - 2;
+    struct entry *e;
+    int64_t timeout_ms;
+    bool failed;
+    if (!call_timeout_s(c, c->argv[c->argc - 1], &timeout_ms)) return;
+    const size_t at = find_first(c, 1, keys, &e, &failed);
+    if (failed) return;
+    if (!at) {
+        if (!call_wait(c, TYPE_ZSET, 1, keys, timeout_ms, NULL)) reply_null_array(c->reply);
+        return;
+    }
+    reply_array(c->reply, 3);
+    reply_bulk(c->reply, c->argv[at]);
+    pop_effect(c, c->argv[at], end, pop(c, c->argv[at], e, end, 1, POP_BARE));
+}
+
+void zset_pop_min_or_wait(struct call *c) { pop_or_wait(c, POP_MIN); }
+void zset_pop_max_or_wait(struct call *c) { pop_or_wait(c, POP_MAX); }
 
 /* ZRANDMEMBER. */
 

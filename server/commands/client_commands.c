@@ -52,6 +52,21 @@ void client_command_setinfo(struct call *c)
 
 void client_command_id(struct call *c) { reply_int(c->reply, (int64_t)client_of(c)->id); }
 
+void client_command_unblock(struct call *c)
+{
+    int64_t id;
+    const bool error = c->argc == 4 && span_is(c->argv[3], "error");
+    if (c->argc > 4) {
+        reply_error(c->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+                    (int)c->argv[1].n, c->argv[1].p);
+    } else if (c->argc == 4 && !error && !span_is(c->argv[3], "timeout")) {
+        reply_error(c->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    } else if (call_int(c, c->argv[2], &id)) {
+        struct client *other = id > 0 ? clients_find(client_of(c)->server, (uint64_t)id) : NULL;
+        reply_int(c->reply, other && (blocked_unblock(other, error) || wait_unblock(other, error)));
+    }
+}
+
 void client_command_info(struct call *c)
 {
     struct buf text = {0};

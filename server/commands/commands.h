@@ -28,6 +28,7 @@ void client_command_setname(struct call *c);
 void client_command_setinfo(struct call *c);
 void client_command_id(struct call *c);
 void client_command_info(struct call *c);
+void client_command_unblock(struct call *c);
 void client_command_list(struct call *c);
 void client_command_kill(struct call *c);
 void client_command_pause(struct call *c);
@@ -83,6 +84,7 @@ void pubsub_command_numpat(struct call *c);
 void replication_role(struct call *c);
 void replication_replicaof(struct call *c);
 void replication_wait(struct call *c);
+void replication_waitaof(struct call *c);
 
 /* insight.c */
 void slowlog_command_get(struct call *c);

@@ -80,14 +80,27 @@ void replication_wait(struct call *c)
         return;
     }
     if (!call_int(c, c->argv[1], &replicas)) return;
-    if (!call_int_in(c, c->argv[2], INT64_MIN, INT64_MAX, &timeout, "ERR timeout is not an integer or out of range"))
-        return;
-    if (timeout < 0) {
-        reply_error(c->reply, "ERR timeout is negative");
-        return;
+    if (!call_timeout_ms(c, c->argv[2], &timeout)) return;
+    const struct wait_goal goal = {.position = client->wrote, .replicas = replicas > 0 ? (size_t)replicas : 0};
+    wait_begin(client, &goal, timeout);
+}
+
+void replication_waitaof(struct call *c)
+{
+    struct client *client = client_of(c);
+    struct server *s = client->server;
+    int64_t local, replicas, timeout;
+    if (!call_int_in(c, c->argv[1], 0, 1, &local, "ERR value is out of range, value must between 0 and 1")) return;
+    if (!call_int_in(c, c->argv[2], 0, INT64_MAX, &replicas, "ERR value is out of range, must be positive")) return;
+    if (!call_timeout_ms(c, c->argv[3], &timeout)) return;
+    if (s->read_only) {
+        reply_error(c->reply, "ERR WAITAOF cannot be used with replica instances. Please also note that writes to "
+                              "replicas are just local and are not propagated.");
+    } else if (local && !config_number(s->config, SET_APPENDONLY)) {
+        reply_error(c->reply, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+    } else {
+        const struct wait_goal goal = {
+            .position = client->wrote, .durable = true, .local = (size_t)local, .replicas = (size_t)replicas};
+        wait_begin(client, &goal, timeout);
     }
-    const size_t acked = nodes_acked(s, client->wrote);
-    if (replicas <= 0 || acked >= (uint64_t)replicas || client->flags & CLIENT_MUST_NOT_BLOCK)
-        reply_int(c->reply, (int64_t)acked);
-    else wait_begin(client, client->wrote, (size_t)replicas, timeout);
 }

@@ -69,6 +69,8 @@ static const struct command client_subcommands[] = {
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_CONNECTION, NO_KEYS, client_command_setname),
     COMMAND("CLIENT|UNPAUSE", "", "End CLIENT PAUSE.", "6.2.0", "O(N) in the number of connections",
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_unpause),
+    COMMAND("CLIENT|UNBLOCK", "client-id(integer) timeout_error=[TIMEOUT|ERROR]", "Let a connection wait no longer in a blocking command.", "5.0.0", "O(N) in the number of connections",
+            CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS | ACL_CONNECTION, NO_KEYS, client_command_unblock),
     COMMANDS_END,
 };
 
@@ -239,6 +241,8 @@ static const struct command rows[] = {
             CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, replication_role),
     COMMAND_HINTED("WAIT", "numreplicas timeout(integer)", "Wait until replicas have what this connection wrote.", "3.0.0", "O(1)",
             CMD_NOSCRIPT, ACL_CONNECTION | GROUP_GENERIC, NO_KEYS, replication_wait, "request_policy:all_shards response_policy:agg_min"),
+    COMMAND_HINTED("WAITAOF", "numlocal(integer) numreplicas timeout(integer)", "Wait until what this connection wrote is on the disks of this node and of replicas.", "7.2.0", "O(1)",
+            CMD_BLOCKING, ACL_CONNECTION | GROUP_GENERIC, NO_KEYS, replication_waitaof, "request_policy:all_shards response_policy:agg_min"),
     COMMAND_HINTED("TIME", "", "Tell the server's time.", "2.6.0", "O(1)",
             CMD_LOADING | CMD_STALE | CMD_FAST, 0, NO_KEYS, admin_time, "nondeterministic_output"),
     COMMANDS_END,

@@ -24,12 +24,9 @@ import tap
 EXTRA = """
     cache.fill cache.get cache.release
     client|no-touch client|setinfo hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex
-    httl"""
+    httl waitaof"""
 # Commands that come with sessions, scripts, clusters and the rest of administration.
 ABSENT = """
-    blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin
-
-    client|unblock
     asking cluster cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports
     cluster|countkeysinslot cluster|delslots cluster|delslotsrange cluster|failover cluster|flushslots
     cluster|forget cluster|getkeysinslot cluster|help cluster|info cluster|keyslot cluster|links cluster|meet
@@ -48,7 +45,10 @@ ABSENT = """
     sync"""
 # Invocations of commands with keys that the generator does not make.
 OTHERS = [b"WATCH a", b"WATCH a b c", b"WATCH", b"SPUBLISH a b", b"SPUBLISH a", b"SSUBSCRIBE a", b"SSUBSCRIBE a b",
-          b"SUNSUBSCRIBE", b"SUNSUBSCRIBE a b"]
+          b"SUNSUBSCRIBE", b"SUNSUBSCRIBE a b",
+          b"BLPOP a b 0", b"BLPOP a", b"BRPOP a 0", b"BLMOVE a b LEFT RIGHT 0",
+          b"BRPOPLPUSH a b 0", b"BLMPOP 0 2 a b LEFT", b"BLMPOP 0 3 a b LEFT", b"BZPOPMIN a b c 0", b"BZPOPMAX a 0",
+          b"BZMPOP 0 1 a MIN"]
 # Facts that differ: name and what of it.
 DIFFERENT_INFO = {("zrank", "arity"), ("zrevrank", "arity")}
 DIFFERENT_DOCS = {("zrank", "arguments"), ("zrank", "history"), ("zrevrank", "arguments"), ("zrevrank", "history"),

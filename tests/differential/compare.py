@@ -4,6 +4,8 @@ Rules (each is justified in README.md): replies whose order is not promised are 
 minute; the SCAN family by what a full iteration gives; commands that choose at random by what they could have chosen,
 after which both servers are made equal again.
 """
+import re
+
 import resp
 from generator import SCANS
 
@@ -28,6 +30,11 @@ class Difference(Exception):
     def __init__(self, command, ours, theirs):
         super().__init__(command, ours, theirs)
         self.command, self.ours, self.theirs = command, ours, theirs
+
+
+def same_hello(raw):
+    """A reply without what differs in HELLO's: the server's version and the connection's number."""
+    return re.sub(rb"(version\r\n)\$\d+\r\n[\d.]+|(\$2\r\nid\r\n):\d+", rb"\1\2", raw)
 
 
 def show(command):

@@ -42,7 +42,7 @@ GROUPS = {"generic", "string", "list", "set", "sorted-set", "hash", "bitmap", "h
 MORE = {"DBSIZE", "FLUSHALL", "FLUSHDB", "MEMORY|USAGE", "RESTORE-ASKING", "SELECT", "SWAPDB", "ECHO", "PING"}
 # Commands of those groups that are compared elsewhere, or not yet there.
 ELSEWHERE = {
-    "BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN": "blocking, which sessions bring",
+    "BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN": "blocking.py",
     "MIGRATE": "needs a second server",
     "WAIT": "tests/e2e/replication.py",
     "PFSELFTEST OBJECT|HELP XGROUP|HELP XINFO|HELP": "test_commands_without_choice",

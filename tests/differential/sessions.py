@@ -10,14 +10,13 @@ RESP3. A difference is printed with its seed and the steps since the connections
 import argparse
 import os
 import random
-import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import relevo
 import resp
 import tap
-from compare import show
+from compare import same_hello, show
 
 KEYS = ["k1", "k2", "k3", "l1", "l2", "h1"]
 CONNECTIONS = 3
@@ -60,11 +59,6 @@ class Difference(Exception):
     """Two servers disagreed."""
 
 
-def comparable(raw):
-    """What is compared of a reply: HELLO tells the server's version and the connection's number, which differ."""
-    return re.sub(rb"(version\r\n)\$\d+\r\n[\d.]+|(\$2\r\nid\r\n):\d+", rb"\1\2", raw)
-
-
 def run(ours, theirs, seed, steps):
     """@steps random steps; raises Difference."""
     r = random.Random(seed)
@@ -80,7 +74,7 @@ def run(ours, theirs, seed, steps):
         raws = []
         for connection in pairs[who]:
             connection.send_raw(resp.encode(command))
-            raws.append(comparable(connection.read_raw()))
+            raws.append(same_hello(connection.read_raw()))
         if raws[0] != raws[1]:
             lines = [f"  {n}: {show([w.encode() for w in words])}" for n, words in trace[-40:]]
             raise Difference(f"seed {seed}:\n" + "\n".join(lines) + f"\n  ours:   {raws[0]!r}\n  theirs: {raws[1]!r}")

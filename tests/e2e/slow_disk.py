@@ -11,6 +11,44 @@ import relevo
 import tap
 
 
+def test_who_is_served_waits_for_the_disk():
+    """Under appendfsync always what a blocked client is given does not leave before it is durable that it was taken."""
+    server, gate = disk_gate.gated(appendfsync="always")
+    server("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+    waiters = [disk_gate.asked(server, *words.split()) for words in
+               ("BLPOP l 0", "BLMOVE l m LEFT RIGHT 0", "BZPOPMIN z 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+                "XREAD BLOCK 0 STREAMS s $", "BLPOP never 0")]
+    late = server.connect()
+    number = late("CLIENT", "ID")
+    disk_gate.ask(server, late, "BRPOP", "l", "0")
+    gate.shut()
+    writers = [disk_gate.asked(server, *words.split()) for words in ("RPUSH l 1 2", "ZADD z 1 m", "XADD s 1-1 f v")]
+    other = server.connect()
+    tap.equal(other("CLIENT", "UNBLOCK", number), 1)  # that there is nothing depends on what was taken
+    tap.equal(other("PING"), b"PONG")
+    tap.equal([disk_gate.has_answer(c) for c in waiters + [late] + writers], [False] * 10)
+    gate.open()
+    tap.equal([c.read() for c in waiters[:5]], [[b"l", b"1"], b"2", [b"z", b"m", b"1"], [[b"s", [[b"1-1", [b"f", b"v"]]]]],
+                                                [[b"s", [[b"1-1", [b"f", b"v"]]]]]])
+    tap.equal([c.read() for c in writers], [2, 1, b"1-1"])
+    tap.equal(late.read(), None)
+
+
+def test_waitaof_waits_for_the_disk():
+    """WAITAOF is answered when the connection's writes are on the disk, or its time is over."""
+    server, gate = disk_gate.gated()
+    client, timely = server.connect(), server.connect()
+    gate.shut()
+    client("SET", "k", "v")
+    timely("SET", "k", "w")
+    tap.equal(timely("WAITAOF", "1", "0", "30"), [0, 0])
+    client.send("WAITAOF", "1", "0", "0")
+    relevo.wait(lambda: server.info("clients")["blocked_clients"] == "1", "the client to wait")
+    tap.equal(disk_gate.has_answer(client), False)
+    gate.open()
+    tap.equal(client.read(), [1, 0])
+
+
 def test_only_who_depends_on_a_write_waits_for_it():
     """Under appendfsync always a read waits for the writes under way to its keys, absent ones included, and for no others."""
     server, gate = disk_gate.gated(appendfsync="always")
