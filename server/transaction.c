@@ -18,10 +18,25 @@ struct transaction {
 
 void transaction_begin(struct client *c) { c->transaction = MEM_NEW(struct transaction); }
 
+/* Among these commands are those that are given passwords. */
+static bool may_hold_secrets(const struct command_entry *e) { return e->flags & (CMD_NO_AUTH | CMD_ADMIN); }
+
+static void wipe_arguments(const struct request *r)
+{
+    for (size_t i = 1; i < r->argc; i++) access_wipe(r->argv[i]);
+}
+
+static void free_queued(struct kept_request *k)
+{
+    const struct request r = kept_request_get(k);
+    if (may_hold_secrets(k->command)) wipe_arguments(&r);
+    mem_free(k);
+}
+
 void transaction_free(struct transaction *t)
 {
     if (!t) return;
-    for (size_t i = 0; i < t->count; i++) mem_free(t->queued[i]);
+    for (size_t i = 0; i < t->count; i++) free_queued(t->queued[i]);
     mem_free(t->queued);
     mem_free(t);
 }
@@ -46,6 +61,7 @@ bool transaction_queue(struct client *c, const struct command_entry *e, const st
     struct kept_request *k = t->queued[t->count++] = kept_request_new(e, r);
     t->bytes += kept_request_bytes(k);
     t->flags |= e->flags;
+    if (may_hold_secrets(e)) wipe_arguments(r);
     if (t->bytes <= s->clients.query_max) return true;
     logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: its transaction is longer than %zu bytes", c->addr,
                 s->clients.query_max);

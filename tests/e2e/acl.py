@@ -453,6 +453,37 @@ def test_passwords_are_nowhere():
     tap.equal(len(server("ACL", "LOG", "100")), 2)
 
 
+def memory_of(server):
+    """All that a process has in its memory, in pieces; what cannot be read is left out."""
+    with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as maps, \
+            open(f"/proc/{server.process.pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
+            if "r" not in line.split()[1] or end - begin > 1 << 30:
+                continue
+            try:
+                memory.seek(begin)
+                yield memory.read(end - begin)
+            except (OSError, ValueError, OverflowError):
+                continue
+
+
+def test_passwords_do_not_stay_in_memory():
+    """Once a request is answered its password is nowhere in the process, were it right, wrong, queued or refused."""
+    server = relevo.start()
+    server("SET", "k", "is-in-the-memory")
+    use_secrets(server)
+    c = server.connect()
+    c.send_raw(f"AUTH u {SECRETS[0]}\r\n".encode())
+    c.read_raw()
+    for words in (["MULTI"], ["AUTH", "u", SECRETS[1]], ["ACL", "SETUSER", "w", ">" + SECRETS[2]], ["DISCARD"]):
+        c(*words)
+    pieces = list(memory_of(server))
+    assert any(b"is-in-the-memory" in piece for piece in pieces)
+    for secret in SECRETS:
+        assert not any(secret.encode() in piece for piece in pieces), secret
+
+
 def test_denials_are_recorded():
     """ACL LOG and INFO tell who was denied what; equal denials are counted in one entry; the length is bounded."""
     server = relevo.start()

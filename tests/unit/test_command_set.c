@@ -294,3 +294,29 @@ Test(command_set, categories_and_groups_follow_from_the_row)
     const struct key_range range = command_key_range(find("mset", ""));
     cr_expect(range.first == 1 && range.last == -1 && range.step == 2);
 }
+
+Test(command_set, a_renamed_command_is_found_by_its_new_name_only)
+{
+    const struct command_entry *get = find("get", ""), *encoding = find("object", "encoding");
+    cr_expect_eq(command_rename(set, SPAN("GET"), SPAN("Fetch")), ERR_OK);
+    cr_expect_null(find("get", ""));
+    cr_expect_eq(find("FETCH", ""), get);
+    cr_expect_str_eq(get->name, "get", "what it is does not change");
+    cr_expect_eq(command_find_original(set, SPAN("Get"), SPAN("")), get);
+    cr_expect_eq(command_rename(set, SPAN("object"), SPAN("thing")), ERR_OK);
+    cr_expect_eq(find("thing", "ENCODING"), encoding);
+    cr_expect_null(find("object", "encoding"));
+    cr_expect_eq(command_rename(set, SPAN("fetch"), SPAN("")), ERR_OK);
+    cr_expect_null(find("fetch", ""));
+    cr_expect_null(find("", ""));
+    cr_expect_eq(command_rename(set, SPAN("set"), SPAN("get")), ERR_OK, "the name is free now");
+    cr_expect_str_eq(find("get", "")->name, "set");
+}
+
+Test(command_set, what_cannot_be_renamed_stays)
+{
+    cr_expect_eq(command_rename(set, SPAN("nosuch"), SPAN("x")), ERR_MISSING);
+    cr_expect_eq(command_rename(set, SPAN("get"), SPAN("SET")), ERR_EXISTS);
+    cr_expect_str_eq(find("get", "")->name, "get");
+    cr_expect_str_eq(find("set", "")->name, "set");
+}

@@ -195,3 +195,37 @@ Test(config, rewriting_keeps_comments_and_order_and_adds_what_changed)
     config_free(again);
     (void)unlink(path);
 }
+
+Test(config, users_and_renamed_commands_are_lists)
+{
+    write_file("# users\nuser a on \">my word\" ~x\n\nrename-command CONFIG \"\"\nuser b off\n");
+    struct config *c = config_new();
+    struct errmsg m = {{0}};
+    cr_assert_eq(config_load_file(c, path, &m), ERR_OK, "%s", m.text);
+    const struct config_lists *l = config_lists(c);
+    cr_expect(span_eq(buf_span(&l->users),
+                      SPAN("\nuser a on #c7e2259250b535be57db80b66985fa5a828d6064542202215fb0948b67309d04 "
+                           "~x\n\n\nuser b off\n")),
+              "%.*s", (int)l->users.len, l->users.p);
+    cr_assert_eq(l->rename_count, 1);
+    cr_expect_str_eq(l->renames[0].from, "CONFIG");
+    cr_expect_str_eq(l->renames[0].to, "");
+    cr_assert_eq(config_rewrite(c, SPAN("user c on ~\"q\n"), path, &m), ERR_OK, "%s", m.text);
+    config_free(c);
+    c = config_new();
+    cr_assert_eq(config_load_file(c, path, &m), ERR_OK, "%s", m.text);
+    cr_expect(span_eq(buf_span(&config_lists(c)->users), SPAN("\nuser c on ~\"q\n")));
+    cr_expect_eq(config_lists(c)->rename_count, 1);
+    config_free(c);
+    (void)unlink(path);
+}
+
+Test(config, a_user_line_with_white_space_in_a_rule_is_refused)
+{
+    write_file("user a on \"~x +@all\"\n");
+    struct config *c = config_new();
+    struct errmsg m = {{0}};
+    cr_expect_eq(config_load_file(c, path, &m), ERR_INVALID);
+    config_free(c);
+    (void)unlink(path);
+}
