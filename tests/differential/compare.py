@@ -16,7 +16,8 @@ TIMED = {b"XPENDING", b"XINFO"}
 TIMES = {b"TTL": 60, b"PTTL": 60000, b"EXPIRETIME": 60, b"PEXPIRETIME": 60000}
 RANDOM = {b"SPOP", b"SRANDMEMBER", b"RANDOMKEY", b"HRANDFIELD", b"ZRANDMEMBER"}
 # What a server may say of its own insides: how Redis names an encoding, and what Relevo may say then.
-ENCODINGS = {b"hashtable": {b"listpack"}, b"quicklist": {b"listpack"}, b"embstr": {b"int"}, b"raw": {b"int", b"embstr"}}
+ENCODINGS = {b"hashtable": {b"listpack"}, b"quicklist": {b"listpack"}, b"embstr": {b"int"}, b"raw": {b"int", b"embstr"},
+             b"skiplist": {b"listpack"}}
 CONTAINERS = {b"OBJECT", b"MEMORY", b"XGROUP", b"XINFO"}
 APART = {b"DUMP"} | RANDOM | {name.encode() for name in SCANS}
 PIPELINE = 400
@@ -46,13 +47,18 @@ def show(command):
     return " ".join(word(w) for w in command)
 
 
+def pairs(items):
+    """Pairs, which RESP2 gives in a row and RESP3 one by one."""
+    return [tuple(i) for i in items] if items and isinstance(items[0], list) else list(zip(items[::2], items[1::2]))
+
+
 def normal(name, reply):
     """A reply in the form in which it is compared."""
     if isinstance(reply, list):
         if name in UNORDERED:
             return sorted(reply)
         if name in UNORDERED_PAIRS:
-            return sorted(zip(reply[::2], reply[1::2]))
+            return sorted(pairs(reply))
     return reply
 
 
@@ -216,7 +222,8 @@ class Pair:
         choices = []
         for reply in self.both(words):
             if isinstance(reply, list) and look != [b"SMEMBERS"]:
-                reply = list(zip(reply[::2], reply[1::2])) if len(command) > 3 else reply[::2]
+                found = pairs(reply)
+                reply = found if len(command) > 3 else [member for member, _ in found]
             choices.append(set(reply) if isinstance(reply, list) else reply)
         return choices
 
@@ -236,7 +243,7 @@ class Pair:
             return
         lists = [r if isinstance(r, list) else [r] for r in (ours, theirs)]
         if len(command) > 3:
-            lists = [list(zip(r[::2], r[1::2])) for r in lists]
+            lists = [pairs(r) for r in lists]
         if len(lists[0]) != len(lists[1]):
             raise Difference(command, ours, theirs)
         negative = len(command) > 2 and command[2].startswith(b"-")
