@@ -208,6 +208,12 @@ void engine_reset_stats(struct engine *e)
     e->stats = (struct engine_stats){.dirty = e->stats.dirty};
 }
 
+double engine_stale_percent(const struct engine *e)
+{
+    const struct expire_share *s = &e->expire_share;
+    return s->looked_at ? 100.0 * (double)s->dead / (double)s->looked_at : 0;
+}
+
 unsigned engine_databases(const struct engine *e) { return e->data->count; }
 uint64_t engine_keys(const struct engine *e, unsigned db) { return db_size(e->data->dbs[db]); }
 uint64_t engine_expires(const struct engine *e, unsigned db) { return db_expires(e->data->dbs[db]); }

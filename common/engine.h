@@ -171,6 +171,8 @@ struct encoding_limits *engine_limits(struct engine *e);
 void engine_set_max_bulk(struct engine *e, size_t max_bulk);
 const struct engine_stats *engine_stats(const struct engine *e);
 void engine_reset_stats(struct engine *e);
+double engine_stale_percent(
+    const struct engine *e); /* of the keys that engine_cycle() looked at lately, those that had expired */
 unsigned engine_databases(const struct engine *e);
 uint64_t engine_keys(const struct engine *e, unsigned db);
 uint64_t engine_expires(const struct engine *e, unsigned db); /* keys with an expiry time */

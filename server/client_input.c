@@ -228,6 +228,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     s->stats.bytes_in += (size_t)n;
+    s->stats.reads++;
     turn_begin_commands(&s->stats.turn);
     c->bytes_in += (size_t)n;
     c->active_ms = clock_now(&s->clock);

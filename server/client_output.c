@@ -56,6 +56,7 @@ static void write_sending(struct client *c, size_t from)
     uv_buf_t bytes = uv_buf_init(c->sending.p + from, (unsigned)(c->sending.len - from));
     c->write.data = c;
     c->flags |= CLIENT_WRITING;
+    c->server->stats.writes++;
     c->server->stats.bytes_out += bytes.len;
     c->bytes_out += bytes.len;
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &bytes, 1, on_written) != 0) {
@@ -93,6 +94,7 @@ static void send_sealed(struct client *c)
         client_close(c);
         return;
     }
+    c->server->stats.writes++;
     c->server->stats.bytes_out += (size_t)taken;
     c->bytes_out += (size_t)taken;
     if ((size_t)taken == c->sending.len) buf_reset(&c->sending, 0);
@@ -244,6 +246,7 @@ static void offer(struct client *c, size_t n)
         return;
     }
     const size_t sent = (size_t)taken;
+    c->server->stats.writes++;
     c->server->stats.bytes_out += sent;
     c->bytes_out += sent;
     c->left += sent;

@@ -10,6 +10,7 @@
 #include "common/num.h"
 #include "replication/log.h"
 #include "server/client.h"
+#include "server/info_absent.h"
 #include "server/lifecycle.h"
 #include "server/memory.h"
 #include "server/server.h"
@@ -66,6 +67,7 @@ static void write_server(struct server *s, struct buf *o)
     if (lifecycle_stops_in_ms(s) >= 0) put_i64(o, "shutdown_in_milliseconds", lifecycle_stops_in_ms(s));
     put_i64(o, "hz", config_number(s->config, SET_HZ));
     put_i64(o, "configured_hz", config_number(s->config, SET_HZ));
+    put_i64(o, "lru_clock", now / 1000 & ENTRY_CLOCK_MASK);
     put(o, "executable", s->program);
     put(o, "config_file", s->config_path ? s->config_path : "");
 }
@@ -245,6 +247,8 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "total_net_output_bytes", t->bytes_out);
     put_real(o, "instantaneous_input_kbps", (double)rate_get(&t->in_rate) / 1024, 2);
     put_real(o, "instantaneous_output_kbps", (double)rate_get(&t->out_rate) / 1024, 2);
+    put_real(o, "instantaneous_input_repl_kbps", (double)rate_get(&t->link_in_rate) / 1024, 2);
+    put_real(o, "instantaneous_output_repl_kbps", (double)rate_get(&t->link_out_rate) / 1024, 2);
     put_u64(o, "rejected_connections", t->rejected_connections);
     put_u64(o, "expired_keys", e->expired_keys);
     put_u64(o, "expired_subkeys", e->expired_fields);
@@ -265,6 +269,14 @@ static void write_stats(struct server *s, struct buf *o)
     put_u64(o, "client_query_buffer_limit_disconnections", t->query_limit_closed);
     put_u64(o, "client_output_buffer_limit_disconnections", t->output_limit_closed);
     put_u64(o, "evicted_clients", t->evicted_clients);
+    put_u64(o, "total_reads_processed", t->reads);
+    put_u64(o, "total_writes_processed", t->writes);
+    put_u64(o, "dump_payload_sanitizations", t->by_command[s->restore_command->id].calls);
+    put_real(o, "expired_stale_perc", engine_stale_percent(s->engine), 2);
+    put_u64(o, "expired_time_cap_reached_count", t->expiry_cut);
+    put_u64(o, "expire_cycle_cpu_milliseconds", t->expiry_ns / 1000000);
+    put_u64(o, "total_eviction_exceeded_time", t->exceeded_ms);
+    put_u64(o, "current_eviction_exceeded_time", t->exceeding_ms);
     put_u64(o, "acl_access_denied_auth", t->denied_auth);
     put_u64(o, "acl_access_denied_cmd", t->denied_command);
     put_u64(o, "acl_access_denied_key", t->denied_key);
@@ -359,6 +371,13 @@ static void put_cpu(struct buf *o, const char *suffix, int who)
     buf_printf(o, "used_cpu_user%s:%ld.%06ld\r\n", suffix, (long)use.ru_utime.tv_sec, (long)use.ru_utime.tv_usec);
 }
 
+/* There is none: info_absent() says so. */
+static void write_cluster(struct server *s, struct buf *o)
+{
+    (void)s;
+    (void)o;
+}
+
 static void write_cpu(struct server *s, struct buf *o)
 {
     (void)s;
@@ -444,6 +463,7 @@ static const struct info_section {
     {"commandstats", "Commandstats", false, write_commandstats},
     {"errorstats", "Errorstats", true, write_errorstats},
     {"latencystats", "Latencystats", false, write_latencystats},
+    {"cluster", "Cluster", true, write_cluster},
     {"keyspace", "Keyspace", true, write_keyspace},
 };
 
@@ -466,5 +486,6 @@ void info_write(struct server *s, const struct span *names, size_t count, struct
         buf_printf(to, "%s# %s\r\n", first ? "" : "\r\n", sections[i].title);
         first = false;
         sections[i].write(s, to);
+        info_absent(sections[i].name, to);
     }
 }

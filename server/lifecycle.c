@@ -88,12 +88,24 @@ static void on_prepare(uv_prepare_t *h)
     turn_end(&s->stats.turn);
 }
 
+/* What is sampled several times a second. */
+static void sample(struct server *s)
+{
+    const int64_t before = s->stats.sampled_ns, now = clock_ticks_ns();
+    struct node_status n = {0};
+    if (s->nodes.node) node_status(s->nodes.node, &n);
+    stats_sample(&s->stats, now, n.bytes_in, n.bytes_out);
+    const uint64_t passed_ms = before ? (uint64_t)(now - before) / 1000000 : 0;
+    s->stats.exceeding_ms = limits_are_exceeded(s) ? s->stats.exceeding_ms + passed_ms : 0;
+    if (s->stats.exceeding_ms) s->stats.exceeded_ms += passed_ms;
+}
+
 static void on_tick(uv_timer_t *h)
 {
     struct server *s = h->data;
     if (s->life->no_cron) return;
     turn_begin(&s->stats.turn);
-    stats_sample(&s->stats, clock_ticks_ns());
+    sample(s);
     insight_tend(s);
     clients_tend(s);
     saver_tend(s);
@@ -113,6 +125,8 @@ static void on_cycle(uv_timer_t *h)
     while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     insight_event(s, "expire-cycle", begin);
+    s->stats.expiry_ns += (uint64_t)(clock_ticks_ns() - begin);
+    s->stats.expiry_cut += more;
     (void)limits_make_room(s);
     more |= s->limits.over;
     const uint64_t rest = 1000 / (uint64_t)config_number(s->config, SET_HZ);

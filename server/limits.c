@@ -55,6 +55,8 @@ static bool is_over(struct server *s)
     return used > l->max_bytes && used - picture_bytes(s) > l->max_bytes;
 }
 
+bool limits_are_exceeded(struct server *s) { return s->limits.max_bytes && is_over(s); }
+
 /* True also where what was evicted is yet to be freed: that it takes a moment is no reason to evict more. */
 static bool make_room(struct server *s)
 {

@@ -38,6 +38,9 @@ struct eviction_settings limits_eviction(const struct config *c);
  * and nothing can be done about it. */
 bool limits_make_room(struct server *s);
 
+/* Is more in use than maxmemory now? */
+bool limits_are_exceeded(struct server *s);
+
 /* Look at the allocator's figures; several times a second, and when much was freed elsewhere. */
 void limits_look(struct server *s);
 

@@ -129,6 +129,7 @@ static void make_engine(struct server *s)
     s->commands = command_set_new();
     engine_add_commands(s->commands);
     server_add_commands(s->commands);
+    s->restore_command = command_find(s->commands, SPAN("restore"), SPAN(""));
     s->debug_command = command_find(s->commands, SPAN("debug"), SPAN(""));
     stats_init(&s->stats, command_ids(s->commands));
     insight_init(s);

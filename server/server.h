@@ -67,6 +67,7 @@ struct server {
     struct listeners listeners;
     struct lifecycle *life;
 
+    const struct command_entry *restore_command;
     const struct command_entry *debug_command;
     size_t peak_memory; /* most that was seen in use */
     bool loading;       /* the data set is being read, or peers are asked: only some commands are served */

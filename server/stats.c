@@ -61,13 +61,15 @@ static void rate_sample(struct rate *r, uint64_t count, uint64_t elapsed_ns)
     r->last_count = count;
 }
 
-void stats_sample(struct stats *s, int64_t now_ns)
+void stats_sample(struct stats *s, int64_t now_ns, uint64_t link_in, uint64_t link_out)
 {
     const int64_t elapsed = now_ns - s->sampled_ns;
     if (s->sampled_ns && elapsed > 0) {
         rate_sample(&s->command_rate, s->commands, (uint64_t)elapsed);
         rate_sample(&s->in_rate, s->bytes_in, (uint64_t)elapsed);
         rate_sample(&s->out_rate, s->bytes_out, (uint64_t)elapsed);
+        rate_sample(&s->link_in_rate, link_in, (uint64_t)elapsed);
+        rate_sample(&s->link_out_rate, link_out, (uint64_t)elapsed);
         rate_sample(&s->turn_rate, s->turn.figures.turns, (uint64_t)elapsed);
         rate_sample(&s->wall_rate, s->turn.figures.wall, (uint64_t)elapsed);
     }

@@ -27,10 +27,13 @@ struct rate {
 struct stats {
     uint64_t connections, rejected_connections, commands;
     uint64_t bytes_in, bytes_out;
+    uint64_t reads, writes;             /* of sockets of clients */
+    uint64_t expiry_ns, expiry_cut;     /* deleting what expired: time; rounds that had no time for all */
+    uint64_t exceeded_ms, exceeding_ms; /* above maxmemory: in all; since when it is */
     uint64_t query_limit_closed, output_limit_closed, timeout_closed, evicted_clients;
     uint64_t errors, protocol_errors;
     uint64_t denied_auth, denied_command, denied_key, denied_channel; /* as in ACL LOG */
-    struct rate command_rate, in_rate, out_rate, turn_rate, wall_rate;
+    struct rate command_rate, in_rate, out_rate, turn_rate, wall_rate, link_in_rate, link_out_rate;
     int64_t sampled_ns;
 
     struct command_stat *by_command; /* by command_entry.id */
@@ -58,6 +61,6 @@ static inline void stats_latency(struct stats *s, struct command_stat *t, uint64
 /* An error was replied; @reply begins with '-'. */
 void stats_error(struct stats *s, struct span reply);
 
-/* Take samples for the rates; several times a second. */
-void stats_sample(struct stats *s, int64_t now_ns);
+/* Take samples for the rates; several times a second. @link_in, @link_out: bytes on links so far. */
+void stats_sample(struct stats *s, int64_t now_ns, uint64_t link_in, uint64_t link_out);
 uint64_t rate_get(const struct rate *r);
