@@ -139,6 +139,21 @@ def test_what_stands_behind_a_blocking_command():
     tap.equal([connection.read() for _ in range(5)], [b"OK", [b"k", b"v"], 2, None, b"2"])
 
 
+def test_an_answer_that_nobody_wants():
+    """CLIENT REPLY SKIP in front of a blocking command is for its answer, whenever and however that comes."""
+    server = relevo.start()
+    connection = server.connect()
+    number = connection("CLIENT", "ID")
+    for end in (["RPUSH", "k", "v"], ["CLIENT", "UNBLOCK", number], ["CLIENT", "UNBLOCK", number, "ERROR"]):
+        connection.send("CLIENT", "REPLY", "SKIP")
+        begin(server, "BLPOP", "k", "0", connection=connection)
+        server(*end)
+        tap.equal(connection("ECHO", "next"), b"next", end)
+    connection.send("CLIENT", "REPLY", "SKIP")
+    connection.send("BLPOP", "k", "0.001")
+    tap.equal(connection("ECHO", "last"), b"last")
+
+
 def test_nothing_is_given_to_the_dead():
     """Clients that went away while they waited, by themselves or by force, take nothing."""
     server = relevo.start()

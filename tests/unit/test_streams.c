@@ -121,10 +121,10 @@ Test(streams, forget_what_is_pending_when_its_entry_is_gone)
     says("XPENDING s g", "*4\r\n:0\r\n$-1\r\n$-1\r\n*-1\r\n");
 }
 
-Test(streams, say_that_waiting_is_not_supported_only_where_there_is_nothing_to_read)
+Test(streams, who_must_not_wait_is_answered_as_if_the_time_were_over)
 {
     (void)fixture_do(&f, "XADD s 1-1 a 1");
     says("XREAD BLOCK 0 STREAMS s 0", "*1\r\n*2\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n");
-    says("XREAD BLOCK 0 STREAMS s $", "-ERR nothing to read, and waiting for it (BLOCK) is not supported\r\n");
+    says("XREAD BLOCK 0 STREAMS s $", "*-1\r\n");
     says("XREAD STREAMS s $", "*-1\r\n");
 }
