@@ -140,6 +140,7 @@ enum acl_verdict access_check(struct client *c, const char *context, const struc
 {
     size_t index;
     const enum acl_verdict v = acl_check(c->user, e, argv, argc, &index);
+    if (v != ACL_OK) c->last_command = e; /* for what is noted of the client */
     if (v == ACL_DENIED_COMMAND) note(c, v, context, span_str(e->name), c->user->name);
     else if (v != ACL_OK) note(c, v, context, argv[index], c->user->name);
     return v;
@@ -172,6 +173,19 @@ bool access_permits_still(struct client *c, const struct command_entry *e, const
         "command is no longer allowed for the following reason: %s",
         reasons[v]);
     return false;
+}
+
+bool access_permits_script(struct client *c, const struct command_entry *e, const struct request *r,
+                           struct reply *reply)
+{
+    static const char *const refusals[] = {[ACL_DENIED_COMMAND] = "run this command or subcommand",
+                                           [ACL_DENIED_KEY] =
+                                               "access at least one of the keys mentioned in the command arguments",
+                                           [ACL_DENIED_CHANNEL] = "publish to the channel mentioned in the command"};
+    if (c->user->unlimited) return true;
+    const enum acl_verdict v = access_check(c, "lua", e, r->argv, r->argc);
+    if (v != ACL_OK) reply_error(reply, "ERR The user executing the script can't %s", refusals[v]);
+    return v == ACL_OK;
 }
 
 /* ---- Changes ---- */

@@ -41,6 +41,9 @@ enum acl_verdict access_check(struct client *c, const char *context, const struc
 bool access_permits(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply);
 bool access_permits_still(struct client *c, const struct command_entry *e, const struct request *r,
                           struct reply *reply);
+/* The same for a command of a script that the client has executed; in the words of redis.call(). */
+bool access_permits_script(struct client *c, const struct command_entry *e, const struct request *r,
+                           struct reply *reply);
 
 /* The rules of @u changed, and were those of @before (NULL: it is new): who listens to what it may not hear any more is
  * closed, @me behind its reply. */

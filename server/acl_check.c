@@ -85,7 +85,7 @@ static enum acl_verdict check_selector(const struct acl_selector *s, const struc
         }
     }
     const struct channels c = s->channels.all ? (struct channels){0} : channels_of(e, argc);
-    for (*index = c.first; *index && *index <= c.last; (*index)++)
+    for (*index = c.first; *index && *index <= c.last && *index < argc; (*index)++)
         if (!may_hear(s, argv[*index], c.patterns)) return ACL_DENIED_CHANNEL;
     return ACL_OK;
 }

@@ -7,8 +7,8 @@
 enum acl_verdict { ACL_OK, ACL_DENIED_COMMAND, ACL_DENIED_KEY, ACL_DENIED_AUTH, ACL_DENIED_CHANNEL };
 
 /* Everything that the request names: the command, its keys, its channels. If it is denied for a key or a channel, *@index is
- * that argument's. The request must have the right number of arguments. Where its keys cannot be found (a number of keys
- * that is none), the command is sure to refuse the request, and it is allowed. */
+ * that argument's. Where its keys cannot be found (a number of keys that is none, an argument
+ * too few), the command is sure to refuse the request, and it is allowed. */
 enum acl_verdict acl_check(const struct acl_user *u, const struct command_entry *e, const struct span *argv,
                            size_t argc, size_t *index);
 

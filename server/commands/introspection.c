@@ -27,7 +27,15 @@ static const struct command_entry *find_full(const struct command_set *set, stru
 
 /* ---- COUNT, LIST, GETKEYS, HELP ---- */
 
-void introspection_count(struct call *c) { reply_int(c->reply, (int64_t)command_count(commands_of(c))); }
+/* The commands that somebody can call: rename-command may have taken some away. */
+static size_t callable(const struct command_set *set)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < command_count(set); i++) n += command_at(set, i)->called != NULL;
+    return n;
+}
+
+void introspection_count(struct call *c) { reply_int(c->reply, (int64_t)callable(commands_of(c))); }
 
 enum filter { FILTER_NONE, FILTER_MODULE, FILTER_CATEGORY, FILTER_PATTERN };
 
@@ -60,6 +68,7 @@ void introspection_list(struct call *c)
     size_t n = 0;
     for (size_t i = 0; i < command_count(set); i++) {
         const struct command_entry *e = command_at(set, i);
+        if (!e->called) continue;
         if (passes(e, filter, value)) {
             reply_text(c->reply, e->name);
             n++;
@@ -240,8 +249,9 @@ static void reply_info(struct reply *r, const struct command_entry *e)
 static void reply_info_of_all(struct call *c)
 {
     const struct command_set *set = commands_of(c);
-    reply_array(c->reply, command_count(set));
-    for (size_t i = 0; i < command_count(set); i++) reply_info(c->reply, command_at(set, i));
+    reply_array(c->reply, callable(set));
+    for (size_t i = 0; i < command_count(set); i++)
+        if (command_at(set, i)->called) reply_info(c->reply, command_at(set, i));
 }
 
 void introspection_command(struct call *c) { reply_info_of_all(c); }
@@ -397,7 +407,11 @@ void introspection_docs(struct call *c)
     const struct command_set *set = commands_of(c);
     const size_t mark = reply_begin(c->reply);
     size_t n = 0;
-    for (size_t i = 0; c->argc == 2 && i < command_count(set); i++, n++) reply_docs(c->reply, command_at(set, i));
+    for (size_t i = 0; c->argc == 2 && i < command_count(set); i++) {
+        if (!command_at(set, i)->called) continue;
+        reply_docs(c->reply, command_at(set, i));
+        n++;
+    }
     for (size_t i = 2; i < c->argc; i++) {
         const struct command_entry *e = find_full(set, c->argv[i]);
         if (!e) continue;

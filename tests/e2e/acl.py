@@ -397,6 +397,9 @@ def test_renamed_commands():
     assert server.value("KEYS", "*").startswith(b"ERR unknown command 'KEYS'")
     assert server.value("CONFIG", "GET", "port").startswith(b"ERR unknown command 'CONFIG'")
     tap.equal(server("SETTINGS", "GET", "port")[0], b"port")
+    names = server("COMMAND", "LIST")
+    assert b"config" in names and b"keys" not in names
+    tap.equal([server("COMMAND", "COUNT"), len(server("COMMAND")), len(server("COMMAND", "DOCS")) // 2], [len(names)] * 3)
     server("ACL", "SETUSER", "u", "on", "nopass", "+config|get", "+keys")
     assert server.value("ACL", "SETUSER", "u", "+settings").startswith(b"ERR Error in ACL SETUSER")
     u = as_user(server, "u")
