@@ -169,7 +169,8 @@ struct command_set;
 
 struct command_set *command_set_new(void);
 void command_set_free(struct command_set *s);
-/* Add rows up to one without a name. @flags are put on each of them. Rows must outlive the set. */
+/* Add rows up to one without a name. @flags are put on each of them. Rows must outlive the set. A container that is there
+ * already gets further subcommands: some are the engine's, some the server's. */
 void command_set_add(struct command_set *s, const struct command *rows, uint32_t flags);
 
 /* One command as it stands in a set: its row and what was derived from the row. */

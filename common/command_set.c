@@ -129,22 +129,39 @@ static struct command_entry *entry_new(struct command_set *s, const struct comma
     return e;
 }
 
-static void add_subcommands(struct command_set *s, struct command_entry *e, uint32_t flags)
+/* Add the subcommands of @row, behind those that the container has. */
+static void add_subcommands(struct command_set *s, struct command_entry *e, const struct command *row, uint32_t flags)
 {
     size_t n = 0;
-    while (e->row->subcommands[n].name) n++;
-    const struct command_entry **subs = mem_zalloc(n, sizeof *subs);
-    for (size_t i = 0; i < n; i++) subs[i] = entry_new(s, &e->row->subcommands[i], flags, e);
+    while (row->subcommands[n].name) n++;
+    const struct command_entry **subs = mem_zalloc(e->sub_count + n, sizeof *subs);
+    for (size_t i = 0; i < e->sub_count; i++) subs[i] = e->subs[i];
+    for (size_t i = 0; i < n; i++) subs[e->sub_count + i] = entry_new(s, &row->subcommands[i], flags, e);
+    mem_free((void *)e->subs);
     e->subs = subs;
-    e->sub_count = n;
+    e->sub_count += n;
+}
+
+/* The container of that name, which was added before. */
+static struct command_entry *container_of(const struct command_set *s, const struct command *row)
+{
+    const struct span name = span_str(row->name);
+    struct command_entry *e = row->subcommands ? slot_of(s, name, name_hash(name))->entry : NULL;
+    assert(!e || e->sub_count);
+    return e;
 }
 
 void command_set_add(struct command_set *s, const struct command *rows, uint32_t flags)
 {
     for (const struct command *row = rows; row->name; row++) {
         grow(s);
-        struct command_entry *e = entry_new(s, row, flags, NULL);
-        if (row->subcommands) add_subcommands(s, e, flags);
+        struct command_entry *e = container_of(s, row);
+        if (e) {
+            add_subcommands(s, e, row, flags);
+            continue;
+        }
+        e = entry_new(s, row, flags, NULL);
+        if (row->subcommands) add_subcommands(s, e, row, flags);
         place(s, e);
         s->list[s->count++] = e;
     }

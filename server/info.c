@@ -12,7 +12,7 @@
 #include "server/client.h"
 #include "server/info_absent.h"
 #include "server/lifecycle.h"
-#include "server/memory.h"
+#include "server/memory_report.h"
 #include "server/server.h"
 #include "server/version.h"
 #include "server/words.h"
@@ -89,26 +89,58 @@ static void write_clients(struct server *s, struct buf *o)
     put_u64(o, "clients_in_timeout_table", blocked_timed(s) + wait_timed(s));
 }
 
+static void put_share(struct buf *o, const char *name, double percent)
+{
+    buf_printf(o, "%s:%.2f%%\r\n", name, percent);
+}
+
+static void put_allocator(const struct memory_use *m, struct buf *o)
+{
+    put_u64(o, "allocator_allocated", m->used);
+    put_u64(o, "allocator_active", m->active);
+    put_u64(o, "allocator_resident", m->held);
+    put_real(o, "allocator_frag_ratio", memory_ratio(m->active, m->used), 2);
+    put_i64(o, "allocator_frag_bytes", (int64_t)m->active - (int64_t)m->used);
+    put_real(o, "allocator_rss_ratio", memory_ratio(m->held, m->active), 2);
+    put_i64(o, "allocator_rss_bytes", (int64_t)m->held - (int64_t)m->active);
+    put_real(o, "rss_overhead_ratio", memory_ratio(m->resident, m->held), 2);
+    put_i64(o, "rss_overhead_bytes", (int64_t)m->resident - (int64_t)m->held);
+    put_real(o, "mem_fragmentation_ratio", memory_ratio(m->resident, m->used), 2);
+    put_i64(o, "mem_fragmentation_bytes", (int64_t)m->resident - (int64_t)m->used);
+}
+
 static void write_memory(struct server *s, struct buf *o)
 {
-    struct memory_use m;
-    limits_look(s);
-    memory_use(&m);
-    put_u64(o, "used_memory", m.used);
-    put_human(o, "used_memory_human", m.used);
-    put_u64(o, "used_memory_rss", m.resident);
-    put_human(o, "used_memory_rss_human", m.resident);
-    put_u64(o, "used_memory_peak", s->peak_memory);
-    put_human(o, "used_memory_peak_human", s->peak_memory);
-    put_u64(o, "total_system_memory", m.system);
-    put_human(o, "total_system_memory_human", m.system);
+    struct memory_report r;
+    memory_report(s, &r);
+    const struct memory_use *m = &r.use;
+    put_u64(o, "used_memory", m->used);
+    put_human(o, "used_memory_human", m->used);
+    put_u64(o, "used_memory_rss", m->resident);
+    put_human(o, "used_memory_rss_human", m->resident);
+    put_u64(o, "used_memory_peak", r.peak);
+    put_human(o, "used_memory_peak_human", r.peak);
+    put_share(o, "used_memory_peak_perc", memory_percent(m->used, r.peak));
+    put_u64(o, "used_memory_overhead", r.overhead);
+    put_u64(o, "used_memory_startup", r.startup);
+    put_u64(o, "used_memory_dataset", r.dataset);
+    put_share(o, "used_memory_dataset_perc",
+              memory_percent(r.dataset, m->used > r.startup ? m->used - r.startup : 0));
+    put_u64(o, "total_system_memory", m->system);
+    put_human(o, "total_system_memory_human", m->system);
     put_i64(o, "maxmemory", s->limits.max_bytes);
     put_human(o, "maxmemory_human", (uint64_t)s->limits.max_bytes);
     put_setting(s, o, "maxmemory_policy", SET_MAXMEMORY_POLICY);
+    put_allocator(m, o);
     put_u64(o, "mem_not_counted_for_evict", limits_left_out(s));
-    if (m.active) put_u64(o, "allocator_active", m.active);
-    put_real(o, "mem_fragmentation_ratio", m.used ? (double)m.resident / (double)m.used : 0, 2);
-    put(o, "mem_allocator", m.allocator);
+    put_u64(o, "mem_replication_backlog", r.backlog);
+    put_u64(o, "mem_total_replication_buffers", r.backlog);
+    put_u64(o, "mem_clients_slaves", 0);
+    put_u64(o, "mem_clients_normal", r.clients);
+    put_u64(o, "mem_cluster_links", 0);
+    put_u64(o, "mem_aof_buffer", r.log);
+    put(o, "mem_allocator", m->allocator);
+    put_u64(o, "active_defrag_running", 0);
     put_u64(o, "lazyfree_pending_objects", s->reaper.pending);
     put_u64(o, "lazyfreed_objects", s->reaper.freed);
 }

@@ -14,6 +14,7 @@
 #include "server/commands/commands.h"
 #include "server/lifecycle.h"
 #include "server/loader.h"
+#include "server/memory.h"
 #include "server/restore.h"
 #include "server/version.h"
 #include "server/words.h"
@@ -189,6 +190,7 @@ static enum err start(struct server *s, struct errmsg *m)
     watches_init(&s->watches);
     tracking_init(&s->tracking);
     lifecycle_start(s);
+    s->startup_memory = memory_used();
     s->loading = true;
     e = access_start(s, m);
     if (!e) e = listeners_open(s, m);

@@ -69,7 +69,8 @@ struct server {
 
     const struct command_entry *restore_command;
     const struct command_entry *debug_command;
-    size_t peak_memory; /* most that was seen in use */
+    size_t startup_memory; /* in use before any data was loaded */
+    size_t peak_memory;    /* most that was seen in use */
     bool loading;       /* the data set is being read, or peers are asked: only some commands are served */
     uint64_t loading_done, loading_total; /* bytes */
     uint64_t loaded_keys;                 /* there at the end of the load */

@@ -1,4 +1,4 @@
-/* MEMORY, as far as it is about the data. */
+/* MEMORY, as far as it is about the data; the server adds subcommands about itself. */
 #include "common/call.h"
 #include "common/commands/commands.h"
 
@@ -26,22 +26,7 @@ static void usage(struct call *c)
     reply_int(c->reply, (int64_t)(entry_bytes(e, (uint64_t)samples) + htable_bytes(table) / table->count));
 }
 
-static void help(struct call *c)
-{
-    static const char *const lines[] = {
-        "MEMORY <subcommand> [<arg> ...]. Subcommands are:",
-        "USAGE <key> [SAMPLES <count>]",
-        "    Bytes of memory that the key and its value take.",
-        "HELP",
-        "    This text.",
-    };
-    reply_array(c->reply, sizeof lines / sizeof *lines);
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) reply_simple(c->reply, lines[i]);
-}
-
 static const struct command subcommands[] = {
-    COMMAND("MEMORY|HELP", "", "What the subcommands do.", "4.0.0", "O(1)", CMD_LOADING | CMD_STALE, GROUP_SERVER,
-            NO_KEYS, help),
     COMMAND("MEMORY|USAGE", "key [SAMPLES count]", "Bytes of memory that a key and its value take.", "4.0.0",
             "O(N) where N is the number of samples", CMD_READONLY, GROUP_SERVER, KEYS(KEY_RO, 2), usage),
     COMMANDS_END,

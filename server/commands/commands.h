@@ -112,6 +112,15 @@ void acl_command_setuser(struct call *c);
 void acl_command_users(struct call *c);
 void acl_command_whoami(struct call *c);
 
+/* memory_commands.c */
+void memory_command_stats(struct call *c);
+void memory_command_doctor(struct call *c);
+void memory_command_malloc_stats(struct call *c);
+void memory_command_purge(struct call *c);
+
+/* lolwut.c */
+void lolwut_command(struct call *c);
+
 /* admin.c */
 void admin_info(struct call *c);
 void admin_time(struct call *c);

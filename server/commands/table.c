@@ -124,6 +124,20 @@ static const struct command latency_subcommands[] = {
     COMMANDS_END,
 };
 
+#define MEMORY_HINTS "nondeterministic_output request_policy:all_shards response_policy:special"
+static const struct command memory_subcommands[] = {
+    COMMAND_HINTED("MEMORY|DOCTOR", "", "Say what is wrong with how memory is used, and what may help.", "4.0.0", "O(N) in the number of connections",
+            0, GROUP_SERVER, NO_KEYS, memory_command_doctor, MEMORY_HINTS),
+    HELP("MEMORY|HELP", "4.0.0", GROUP_SERVER),
+    COMMAND_HINTED("MEMORY|MALLOC-STATS", "", "Show the allocator's own account.", "4.0.0", "Depends on how much memory is in use",
+            0, GROUP_SERVER, NO_KEYS, memory_command_malloc_stats, MEMORY_HINTS),
+    COMMAND_HINTED("MEMORY|PURGE", "", "Give memory back to the system that nobody uses.", "4.0.0", "Depends on how much memory is in use",
+            0, GROUP_SERVER, NO_KEYS, memory_command_purge, "request_policy:all_shards response_policy:all_succeeded"),
+    COMMAND_HINTED("MEMORY|STATS", "", "Tell where the memory goes.", "4.0.0", "O(N) in the number of connections",
+            0, GROUP_SERVER, NO_KEYS, memory_command_stats, MEMORY_HINTS),
+    COMMANDS_END,
+};
+
 static const struct command slowlog_subcommands[] = {
     COMMAND_HINTED("SLOWLOG|GET", "[count]", "List the last commands that took long.", "2.2.12", "O(N) in the number of entries",
             CMD_ADMIN | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, slowlog_command_get,
@@ -219,6 +233,9 @@ static const struct command rows[] = {
     COMMAND_HINTED("INFO", "[section+]", "Tell the state of the server.", "1.0.0", "O(1)",
             CMD_LOADING | CMD_STALE, ACL_DANGEROUS, NO_KEYS, admin_info, "nondeterministic_output request_policy:all_shards response_policy:special", .history = "7.0.0 Takes several sections."),
     COMMAND_CONTAINER("LATENCY", "About what kept others waiting.", "2.8.13", GROUP_SERVER, latency_subcommands),
+    COMMAND("LOLWUT", "[VERSION version(integer)]", "Show a picture, and the version.", "5.0.0", NULL,
+            CMD_READONLY | CMD_FAST, GROUP_SERVER, NO_KEYS, lolwut_command),
+    COMMAND_CONTAINER("MEMORY", "About memory.", "4.0.0", GROUP_SERVER, memory_subcommands),
     COMMAND("MONITOR", "", "Be told of every command that is executed.", "1.0.0", NULL,
             CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, ACL_ADMIN | ACL_DANGEROUS, NO_KEYS, monitor_command),
     COMMAND_CONTAINER("SLOWLOG", "About commands that took long.", "2.2.12", GROUP_SERVER, slowlog_subcommands),

@@ -34,12 +34,11 @@ ABSENT = """
     cluster|set-config-epoch cluster|setslot cluster|shards cluster|slaves cluster|slots migrate readonly readwrite
     function function|delete function|dump function|flush function|help function|kill function|list function|load
     function|restore function|stats
-    memory|doctor memory|malloc-stats memory|purge memory|stats
     module|load module|loadex module|unload
     eval eval_ro evalsha evalsha_ro fcall fcall_ro script script|debug script|exists script|flush script|help
     script|kill script|load
     failover
-    lolwut
+
     psync
     replconf
     sync"""

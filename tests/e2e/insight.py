@@ -168,4 +168,48 @@ def test_monitors_end():
         tap.equal(other("GET", "k"), b"v" * 900000)
 
 
+def test_memory_as_redis():
+    """MEMORY STATS has redis-server's fields in their order and kinds, INFO memory those that are not about scripts."""
+    ours, theirs = both()
+    for server in (ours, theirs):
+        server("SET", "k", "v")
+        server("SELECT", 3)
+        server("SET", "k", "v")
+    lists = [s("MEMORY", "STATS") for s in (ours, theirs)]
+    names = [[n for n in reply[::2] if not n.startswith(b"lua.")] for reply in lists]
+    tap.equal(*names)
+    for name, a, b in zip(lists[0][::2], lists[0][1::2], lists[1][1::2]):
+        tap.equal(type(a), type(b), name)
+    for command in (["MEMORY", "PURGE"], ["MEMORY", "DOCTOR", "x"], ["MEMORY", "NOSUCH"], ["MEMORY", "USAGE"],
+                    ["MEMORY", "USAGE", "nosuch"], ["MEMORY", "USAGE", "k", "SAMPLES"]):
+        same_shape(ours, theirs, *command)
+    assert ours("MEMORY", "MALLOC-STATS") and ours("MEMORY", "DOCTOR")
+    missing = theirs.info("memory").keys() - ours.info("memory").keys()
+    tap.equal([f for f in missing if not any(word in f for word in ("script", "lua", "vm", "functions", "libraries"))], [])
+
+
+def test_memory_figures():
+    """What keys take is data, what clients and tables take is overhead, and the peak stays."""
+    server = relevo.start(appendonly="no")
+    before = server.info("memory")
+    for i in range(20):
+        server("SET", f"k{i}", "v" * 1000000)
+    info = server.info("memory")
+    assert int(info["used_memory_dataset"]) - int(before["used_memory_dataset"]) > 19000000, info
+    server("FLUSHALL", "SYNC")
+    after = server.info("memory")
+    assert int(after["used_memory_peak"]) >= int(info["used_memory"]) > 20000000 > int(after["used_memory"])
+    assert b"- Peak" in server("MEMORY", "DOCTOR") or int(after["used_memory"]) < 5 << 20
+
+
+def test_lolwut():
+    """LOLWUT shows a picture and the version, whatever version is asked for."""
+    server = relevo.start()
+    for words in ([], ["VERSION", 5], ["VERSION", 6, 10, 1], ["x"]):
+        text = server("LOLWUT", *words).decode()
+        assert text.splitlines()[-1].endswith("Relevo ver. " + server.info("server")["relevo_version"]), text
+        tap.equal(len({len(line) for line in text.splitlines()[:12]}), 1)
+    assert isinstance(server.value("LOLWUT", "VERSION", "x"), resp.Error)
+
+
 tap.main()

@@ -320,3 +320,28 @@ Test(command_set, what_cannot_be_renamed_stays)
     cr_expect_str_eq(find("get", "")->name, "get");
     cr_expect_str_eq(find("set", "")->name, "set");
 }
+
+static void run_nothing(struct call *c) { (void)c; }
+
+Test(command_set, a_container_takes_subcommands_from_several_tables)
+{
+    static const struct command first_subs[] = {
+        COMMAND("BOX|ONE", "", "One.", "1.0.0", "O(1)", CMD_LOADING, 0, NO_KEYS, run_nothing), COMMANDS_END};
+    static const struct command second_subs[] = {
+        COMMAND("BOX|TWO", "arg", "Two.", "1.0.0", "O(1)", CMD_LOADING, 0, NO_KEYS, run_nothing), COMMANDS_END};
+    static const struct command first[] = {COMMAND_CONTAINER("BOX", "A box.", "1.0.0", 0, first_subs), COMMANDS_END};
+    static const struct command second[] = {COMMAND_CONTAINER("BOX", "A box.", "1.0.0", 0, second_subs),
+                                            COMMANDS_END};
+    struct command_set *s = command_set_new();
+    command_set_add(s, first, CMD_ENGINE);
+    command_set_add(s, second, 0);
+    cr_expect_eq(command_count(s), 1);
+    cr_expect_eq(command_ids(s), 3);
+    const struct command_entry *one = command_find(s, SPAN("box"), SPAN("one")),
+                               *two = command_find(s, SPAN("box"), SPAN("TWO"));
+    cr_assert(one && two && one->parent == two->parent);
+    cr_expect(one->flags & CMD_ENGINE && !(two->flags & CMD_ENGINE));
+    cr_expect_eq(two->arity, 3);
+    cr_expect_eq(command_at(s, 0)->sub_count, 2);
+    command_set_free(s);
+}
