@@ -202,6 +202,27 @@ def test_memory_figures():
     assert b"- Peak" in server("MEMORY", "DOCTOR") or int(after["used_memory"]) < 5 << 20
 
 
+def test_key_sizes():
+    """INFO keysizes counts keys by type and size, in steps that double; of many keys it says how many it looked at."""
+    server = relevo.start(appendonly="no")
+    for i, length in enumerate((0, 1, 3, 3, 600, 1024, 5000)):
+        server("SET", f"s{i}", "v" * length)
+    server("RPUSH", "l", *range(600))
+    server("SELECT", 2)
+    server("SADD", "t", *range(3))
+    sizes = {name: value for name, value in server.info("keysizes").items()}
+    tap.equal(sizes, {"db0_distrib_strings_sizes": "0=1,1=1,2=2,512=1,1K=1,4K=1", "db0_distrib_lists_items": "512=1",
+                      "db2_distrib_sets_items": "2=1"})
+    tap.equal("distrib" in server("INFO").decode(), False)
+    for i in range(12000):
+        server.own().send("SET", f"n{i}", "abc")
+    for i in range(12000):
+        server.own().read()
+    sizes = server.info("keysizes")
+    assert 3000 < int(sizes["db2_distrib_sampled_keys"]) < 9000, sizes
+    assert abs(int(sizes["db2_distrib_strings_sizes"].split("=")[1]) - 12000) < 300, sizes
+
+
 def test_lolwut():
     """LOLWUT shows a picture and the version, whatever version is asked for."""
     server = relevo.start()
