@@ -82,9 +82,10 @@ struct entry *call_find_any(struct call *c, struct span key, enum intent intent)
     if (intent != FOR_WRITE) {
         if (e) c->engine->stats.keyspace_hits++;
         else c->engine->stats.keyspace_misses++;
+        if (!e && intent != FOR_GLANCE) engine_event(c->engine, db_id(c->db), EVENT_MISS, "keymiss", key);
     }
     if (e && intent == FOR_WRITE) before_change(c, db_id(c->db), key);
-    if (e && intent != FOR_LOOK) touch(c, e);
+    if (e && (intent == FOR_READ || intent == FOR_WRITE)) touch(c, e);
     if (e && intent == FOR_WRITE) c->used = key.p;
     return e;
 }
@@ -114,11 +115,17 @@ struct entry *call_put(struct call *c, struct span key, const struct value *v, i
 struct entry *call_put_in(struct call *c, unsigned db, struct span key, const struct value *v, int64_t expiry)
 {
     struct db *d = c->engine->data->dbs[db];
+    if (c->engine->observer.event)
+        (void)look_up(c, d, hash_of(c, key), key); /* what is overwritten dead has expired */
     const uint64_t before = db_size(d);
     before_change(c, db, key);
     struct entry *e = db_put_at(d, hash_of(c, key), key, v, expiry);
-    if (db_size(d) != before) entry_set_clock(e, eviction_clock_new(&c->engine->options.eviction, c->now_ms));
-    else if (c->used != key.p) touch(c, e);
+    if (db_size(d) != before) {
+        entry_set_clock(e, eviction_clock_new(&c->engine->options.eviction, c->now_ms));
+        engine_event(c->engine, db, EVENT_NEW, "new", key);
+    } else if (c->used != key.p) {
+        touch(c, e);
+    }
     return e;
 }
 
@@ -134,6 +141,7 @@ struct entry *call_move(struct call *c, struct span key, unsigned to, struct spa
 {
     before_change(c, db_id(c->db), key);
     before_change(c, to, to_key);
+    engine_event(c->engine, to, EVENT_NEW, "new", to_key);
     return db_move(c->db, key, c->engine->data->dbs[to], to_key);
 }
 

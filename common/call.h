@@ -42,7 +42,8 @@ struct call {
 
 enum intent {
     FOR_READ,
-    FOR_LOOK, /* as FOR_READ, but it does not count as a use of the key */
+    FOR_LOOK,   /* as FOR_READ, but it does not count as a use of the key */
+    FOR_GLANCE, /* as FOR_LOOK, and no notification tells that there is none */
     FOR_WRITE,
 };
 
@@ -58,6 +59,7 @@ enum event_class {
     EVENT_EXPIRED = 'x',
     EVENT_EVICTED = 'e',
     EVENT_NEW = 'n',
+    EVENT_MISS = 'm',
 };
 
 /* Look @key up in the session's database. *e is NULL if there is none (an expired one is none). With FOR_WRITE the

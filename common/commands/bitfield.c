@@ -149,7 +149,7 @@ static bool execute_write(struct call *c, const struct field_op *op, struct bitm
     }
     reply_int(c->reply, number_of(op, adds ? after : before));
     bits_put(b->bytes, op->at, op->width, after);
-    return before != after;
+    return before != after || b->grown; /* as Redis counts */
 }
 
 static void execute_reads(struct call *c, const struct program *p)
@@ -167,14 +167,16 @@ static void execute(struct call *c, const struct program *p)
     struct bitmap b;
     if (!bitmap_edit(c, c->argv[1], p->last_bit, &b)) return;
     reply_array(c->reply, p->n);
-    uint64_t changes = b.grown;
+    uint64_t changes = 0;
     for (size_t i = 0; i < p->n; i++) {
         const struct field_op *op = &p->ops[i];
         if (op->verb == FIELD_GET)
             reply_int(c->reply, number_of(op, bits_get(span_of(b.bytes, b.n), op->at, op->width)));
         else changes += execute_write(c, op, &b);
     }
-    if (changes) call_changed(c, EVENT_STRING, "setbit", c->argv[1], changes);
+    /* A string that only became longer is another one, though no event tells so. */
+    if (changes) call_changed(c, EVENT_STRING, "setbit", c->argv[1], changes + b.grown);
+    else if (b.grown) call_touched(c, c->argv[1], b.grown);
 }
 
 static void run(struct call *c, bool readonly)

@@ -138,10 +138,12 @@ static void put_nothing(struct call *c, const struct restore *r, struct value *v
 static void put_restored(struct call *c, const struct restore *r, struct value *v)
 {
     const struct span key = c->argv[1];
-    (void)call_find_any(c, key, FOR_WRITE); /* one whose time has come is removed, and that is logged, before */
+    /* One whose time has come is removed, and that is logged, before. */
+    const bool replaced = call_find_any(c, key, FOR_WRITE) != NULL;
     struct entry *e = call_put(c, key, v, r->expiry);
     entry_set_clock(e, eviction_clock_told(engine_eviction(c->engine), r->idle_s, r->frequency, c->now_ms));
     log_restore(c, r, e);
+    if (replaced) call_changed_in(c, db_id(c->db), EVENT_NEW, "new", key);
     call_changed(c, EVENT_GENERIC, "restore", key, 1);
 }
 

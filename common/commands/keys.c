@@ -114,7 +114,8 @@ static void copy(struct call *c)
         return;
     }
     const struct entry *e = call_find_any(c, from, FOR_READ);
-    if (!e || (call_peek(c, o.to, to) && !o.replace)) {
+    const bool replaced = e && call_peek(c, o.to, to);
+    if (!e || (replaced && !o.replace)) {
         reply_int(c->reply, 0);
         return;
     }
@@ -124,6 +125,7 @@ static void copy(struct call *c)
     else v.object = object_dup(v.type, entry_object(e));
     call_put_in(c, o.to, to, &v, entry_expiry(e));
     c->changes++;
+    if (replaced) call_changed_in(c, o.to, EVENT_NEW, "new", to);
     call_changed_in(c, o.to, EVENT_GENERIC, "copy_to", to);
     reply_int(c->reply, 1);
 }
@@ -132,7 +134,7 @@ static void copy(struct call *c)
 
 static const struct entry *object_key(struct call *c)
 {
-    const struct entry *e = call_find_any(c, c->argv[2], FOR_LOOK);
+    const struct entry *e = call_find_any(c, c->argv[2], FOR_GLANCE);
     if (!e) reply_null(c->reply);
     return e;
 }

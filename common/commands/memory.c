@@ -17,7 +17,7 @@ static void usage(struct call *c)
             return;
         }
     }
-    const struct entry *e = call_find_any(c, c->argv[2], FOR_LOOK);
+    const struct entry *e = call_find_any(c, c->argv[2], FOR_GLANCE);
     if (!e) {
         reply_null(c->reply);
         return;

@@ -341,7 +341,9 @@ Test(engine, events_have_the_names_that_notifications_give_them)
     fixture_do(&f, "PERSIST k");
     fixture_do(&f, "RENAME k l");
     fixture_do(&f, "DEL l");
-    cr_expect_str_eq(s.text, "$  0:set, g  0:expire, g  0:persist, g  0:rename_from, g  0:rename_to, g  0:del, ");
+    cr_expect_str_eq(s.text,
+                     "n  0:new, $  0:set, g  0:expire, g  0:persist, n  0:new, g  0:rename_from, g  0:rename_to, "
+                     "g  0:del, ");
 }
 
 Test(engine, hits_and_misses_count_reads_only)
