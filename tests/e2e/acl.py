@@ -457,12 +457,13 @@ def test_passwords_are_nowhere():
 
 
 def memory_of(server):
-    """All that a process has in its memory, in pieces; what cannot be read is left out."""
+    """All that a process has in its memory, in pieces; what cannot be read is left out, and the stack: the dynamic linker leaves
+    there what vector registers happened to hold when a function was called for the first time."""
     with open(f"/proc/{server.process.pid}/maps", encoding="utf-8") as maps, \
             open(f"/proc/{server.process.pid}/mem", "rb", 0) as memory:
         for line in maps:
             begin, end = (int(x, 16) for x in line.split()[0].split("-"))
-            if "r" not in line.split()[1] or end - begin > 1 << 30:
+            if "r" not in line.split()[1] or end - begin > 1 << 30 or "[stack]" in line:
                 continue
             try:
                 memory.seek(begin)
