@@ -71,7 +71,7 @@ struct server {
     const struct command_entry *debug_command;
     size_t startup_memory; /* in use before any data was loaded */
     size_t peak_memory;    /* most that was seen in use */
-    bool loading;       /* the data set is being read, or peers are asked: only some commands are served */
+    bool loading;          /* the data set is being read, or peers are asked: only some commands are served */
     uint64_t loading_done, loading_total; /* bytes */
     uint64_t loaded_keys;                 /* there at the end of the load */
     bool read_only;                       /* a replica */
