@@ -3,9 +3,7 @@
 
     tests/bench/durability.py [--relevo BINARY] [--shim LIBRARY] [--rows always,readers,...] [--rounds N] [--scale F] [--json]
 
-Each round measures each server once, in alternating order; figures are medians over the rounds, and so are ratios: of those
-of each round, because a machine may run at half its speed for a while. A row is met when its ratio (or its figure) keeps to
-the target. --scale makes the runs shorter, for a first look.
+rows.py says how rounds become figures. --scale makes the runs shorter, for a first look.
 
     always       requests per second, appendfsync always, P1 SET, 50 clients, on the disk as it is: no target, but what is
                  possible, which is our own appendfsync no beside redis-server's always
@@ -28,7 +26,6 @@ the target. --scale makes the runs shorter, for a first look.
 import argparse
 import functools
 import glob
-import json
 import os
 import resource
 import shutil
@@ -42,9 +39,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import checkpoint
 import cpu
 import relevo
+import rows
 import tap
+from rows import OURS, THEIRS, Row, alternating
 
-OURS, THEIRS = relevo.RELEVO, relevo.REDIS
 SYNC_DELAY_US = 10000
 DELAYS_US = [*range(0, 200, 20), *range(200, 2000, 100)]
 NO_REWRITE = {"appendonly": "yes", "save": "", "auto_aof_rewrite_percentage": "0"}
@@ -68,61 +66,6 @@ def benchmark(server, clients, pipeline, requests, *words, keys=100000):
 
 
 SET = ("SET", "key:__rand_int__", "x" * 32)
-
-
-class Row:
-    """One line of the table. measure(options) gives {kind: figure} once a round; other kinds than the two servers are notes.
-    Without a target the row says what is possible: the note "possible" beside redis-server's figure. A round of many short
-    ones counts as @short of them."""
-
-    def __init__(self, name, what, unit, target, better, measure, rounds=None, short=1):
-        self.name, self.what, self.unit, self.target, self.better, self.measure = name, what, unit, target, better, measure
-        self.rounds, self.short = rounds, short
-
-    def run(self, options, say):
-        rounds = min(options.rounds, self.rounds or options.rounds) * self.short
-        samples = {}
-        for number, figures in enumerate(self.measure(options, rounds)):
-            for kind, figure in figures.items():
-                samples.setdefault(kind, []).append(figure)
-            say(f"{self.name}: round {number + 1} of {rounds}")
-        tap._run_closers(False)
-        ours, theirs = (statistics.median(samples[kind]) for kind in (OURS, THEIRS))
-        ratio = median_ratio(samples[OURS], samples[THEIRS])
-        value = ours if self.better.startswith("figure") else ratio
-        met = None
-        if self.target is not None:
-            met = value <= self.target if self.better.endswith("less") else value >= self.target
-        notes = {kind: statistics.median(values) for kind, values in samples.items() if kind not in (OURS, THEIRS)}
-        if "possible" in notes:
-            notes["possible"] = median_ratio(samples["possible"], samples[THEIRS])
-        return {"row": self.name, "what": self.what, "unit": self.unit, "relevo": round(ours, 3), "redis": round(theirs, 3),
-                "ratio": round(ratio, 3), "target": self.target, "better": self.better, "met": met,
-                "notes": {kind: round(v, 3) for kind, v in notes.items()},
-                "samples": {kind: [round(v, 3) for v in values] for kind, values in samples.items()}}
-
-
-def median_ratio(ours, theirs):
-    return statistics.median(a / b if b else 0.0 for a, b in zip(ours, theirs))
-
-
-def judgement(result):
-    """What stands at the end of a line."""
-    notes = result["notes"]
-    if result["met"] is None:
-        text = f"of {notes['possible']:.2f}x possible"
-    else:
-        sign, of = "<=" if result["better"].endswith("less") else ">=", "" if result["better"].startswith("figure") else "x"
-        text = f"{sign} {result['target']:.2f}{of}: {'met' if result['met'] else 'NOT MET'}"
-    if "delay" in notes:
-        text += f"; fdatasync + {notes['delay']:.0f} us"
-    if "load" in notes:
-        text += f"; redis-benchmark {100 * notes['load']:.0f} % of a core"
-    return text
-
-
-def alternating(kinds, number):
-    return list(kinds) if number % 2 == 0 else list(kinds)[::-1]
 
 
 def slowed(shim, delay_us):
@@ -298,19 +241,9 @@ ROWS = [
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--relevo", default=os.path.join(relevo.TOP, "build", "relevo"))
+    parser = rows.parser(__doc__, ROWS)
     parser.add_argument("--shim", help="syscall_shim.so; default: beside the binary, as meson builds it")
-    parser.add_argument("--rows", default=",".join(row.name for row in ROWS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the requests, keys and bytes to use")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    options.rows = options.rows.split(",")
-    unknown = set(options.rows) - {row.name for row in ROWS}
-    if unknown:
-        parser.error("no such row: " + ", ".join(sorted(unknown)))
-    os.environ["RELEVO"] = os.path.abspath(options.relevo)
+    options = rows.parse(parser, ROWS)
     shim = options.shim or os.path.join(os.path.dirname(os.environ["RELEVO"]), "tests", "lib", "syscall_shim.so")
     if {"always-half", "cost-half", "readers"} & set(options.rows) and not os.path.exists(shim):
         parser.error(f"no library at {shim}: meson compile tests/lib/syscall_shim, or --shim")
@@ -319,31 +252,8 @@ def parse():
 
 
 def main():
-    options = parse()
-
-    def say(text):
-        if sys.stderr.isatty():
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-    results = []
-    if not options.json:
-        print(f"{options.rounds} rounds, scale {options.scale}; medians")
-        print(f"{'':48}{'unit':>12}{'relevo':>12}{'redis':>12}{'ratio':>9}   target")
-    for row in ROWS:
-        if row.name not in options.rows:
-            continue
-        result = row.run(options, say)
-        results.append(result)
-        say("")
-        if not options.json:
-            print(f"{row.what:48}{row.unit:>12}{result['relevo']:12.2f}{result['redis']:12.2f}{result['ratio']:8.2f}x   "
-                  f"{judgement(result)}", flush=True)
-    if options.json:
-        print(json.dumps(results, indent=1))
-    sys.exit(1 if any(r["met"] is False for r in results) else 0)
+    rows.run(ROWS, parse())
 
 
 if __name__ == "__main__":
-    if not shutil.which("redis-benchmark"):
-        sys.exit("durability.py: redis-benchmark is missing: deploy/install-deps.sh")
     main()

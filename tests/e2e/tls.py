@@ -6,33 +6,17 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import certificates
 import redis
 import relevo
 import resp
 import tap
 
 
-def openssl(folder, *words):
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-
-def certificates(folder):
-    """An authority, a certificate of its for the server and one for a client."""
-    openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.crt")
-    for name in ("server", "client"):
-        openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-                "-days", "2", "-copy_extensions", "copy", "-out", f"{name}.crt")
-    return folder
-
-
 def start(kind=relevo.RELEVO, **settings):
     """A server with a plain port and one for TLS, and the folder of its certificates."""
-    folder = certificates(relevo.temporary_directory())
-    tls = {"tls_port": relevo.free_port(), "tls_cert_file": f"{folder}/server.crt", "tls_key_file": f"{folder}/server.key",
-           "tls_ca_cert_file": f"{folder}/ca.crt", "tls_auth_clients": "no"}
+    folder = certificates.make(relevo.temporary_directory())
+    tls = certificates.settings(folder)
     tls.update(settings)
     return relevo.start(kind, **tls), folder
 
@@ -113,8 +97,8 @@ def test_certificates_of_clients():
     """tls-auth-clients yes wants a certificate of our authority, optional takes one, no does not ask."""
     server, folder = start(tls_auth_clients="yes")
     tap.equal(Sealed(server, folder, certificate="client")("PING"), b"PONG")
-    openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=stranger", "-keyout", "stranger.key", "-out", "stranger.crt")
+    certificates.openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                         "-subj", "/CN=stranger", "-keyout", "stranger.key", "-out", "stranger.crt")
     for certificate in (None, "stranger"):
         try:
             Sealed(server, folder, certificate=certificate)("PING")
@@ -130,7 +114,7 @@ def test_reload():
     """CONFIG SET takes over new files for new connections; what does not work changes nothing, and says why."""
     server, folder = start()
     old = Sealed(server, folder)
-    other = certificates(relevo.temporary_directory())
+    other = certificates.make(relevo.temporary_directory())
     error = server.value("CONFIG", "SET", "tls-cert-file", f"{other}/server.crt")
     assert error.startswith(b"ERR CONFIG SET failed (possibly related to argument 'tls-cert-file')"), error
     tap.equal(server("CONFIG", "GET", "tls-cert-file")[1], f"{folder}/server.crt".encode())
@@ -143,8 +127,8 @@ def test_reload():
 
 def test_a_key_with_a_passphrase():
     """tls-key-file-pass opens the key, and is not shown in the log."""
-    folder = certificates(relevo.temporary_directory())
-    openssl(folder, "ec", "-in", "server.key", "-aes256", "-passout", "pass:quite secret", "-out", "locked.key")
+    folder = certificates.make(relevo.temporary_directory())
+    certificates.openssl(folder, "ec", "-in", "server.key", "-aes256", "-passout", "pass:quite secret", "-out", "locked.key")
     server = relevo.start(tls_port=relevo.free_port(), tls_cert_file=f"{folder}/server.crt", tls_auth_clients="no",
                           tls_key_file=f"{folder}/locked.key", tls_key_file_pass="quite secret")
     tap.equal(Sealed(server, folder)("PING"), b"PONG")
@@ -153,7 +137,7 @@ def test_a_key_with_a_passphrase():
 
 def test_a_start_that_cannot_speak():
     """A server whose certificate is missing, or does not fit its key, does not start and names the setting."""
-    folder, other = (certificates(relevo.temporary_directory()) for _ in range(2))
+    folder, other = (certificates.make(relevo.temporary_directory()) for _ in range(2))
     for settings, said in (({"tls_cert_file": f"{folder}/none.crt", "tls_key_file": f"{folder}/server.key"}, "tls-cert-file"),
                            ({"tls_cert_file": f"{folder}/server.crt", "tls_key_file": f"{other}/server.key"}, "tls-key-file"),
                            ({}, "tls-port needs tls-cert-file"),
