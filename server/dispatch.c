@@ -206,6 +206,11 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
 
 void dispatch_inside(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)
 {
+    /* EXEC has looked already, and has words of its own; nobody has for what a script asks. */
+    if (!access_permits_script(c, e, r, reply)) {
+        c->server->stats.by_command[e->id].rejected++;
+        return;
+    }
     /* A command before it may have changed the role, or failed to write. */
     if (e->flags & CMD_WRITE && !is_served(c->server, e, e->flags, reply)) {
         c->server->stats.by_command[e->id].rejected++;

@@ -176,6 +176,29 @@ def test_a_transaction_gives_no_rights():
     assert u.value("EXEC").startswith(b"EXECABORT")
 
 
+def test_scripts_have_the_rights_of_their_user():
+    """What redis.call() does in a script is checked as if the user had sent it, and redis.acl_check_cmd() tells."""
+    server = relevo.start()
+    if server("COMMAND", "INFO", "EVAL") == [None]:
+        raise tap.Skip("there are no scripts yet")
+    server("ACL", "SETUSER", "u", "on", "nopass", "+@scripting", "+get", "+publish", "~ok*", "&ch*")
+    server("SET", "secret", "1")
+    u = as_user(server, "u")
+    denied(u, "EVAL", "return 1", "1", "secret")
+    for body, word in (("redis.call('get','secret')", b"can't access at least one of the keys"),
+                       ("redis.pcall('get','secret')", b"can't access at least one of the keys"),
+                       ("redis.call('SET','ok','1')", b"can't run this command"),
+                       ("redis.call('config','get','port')", b"ERR"),
+                       ("redis.call('publish','other','m')", b"can't publish to the channel")):
+        reply = u.value("EVAL", "return " + body, "0")
+        assert isinstance(reply, resp.Error) and word in reply, (body, reply)
+    tap.equal(u("EVAL", "return redis.call('get', KEYS[1])", "1", "ok"), None)
+    tap.equal(u("EVAL", "return redis.call('publish', 'ch1', 'm')", "0"), 0)
+    tap.equal([u("EVAL", f"return redis.acl_check_cmd({words})", "0") for words in (
+        "'get','ok'", "'get','secret'", "'set','ok','v'")], [1, None, None])
+    tap.equal({bytes(dict(zip(e[::2], e[1::2]))[b"context"]) for e in server("ACL", "LOG")}, {b"toplevel", b"lua"})
+
+
 def test_channels():
     """Channels are subscribed to and published to as allowed; who loses one that it listens to is closed."""
     server = relevo.start()
