@@ -243,6 +243,7 @@ int engine_key_type(const struct engine *e, unsigned db, struct span key, int64_
 }
 
 struct functions *engine_functions(struct engine *e) { return &e->data->functions; }
+void engine_count_change(struct engine *e) { e->stats.dirty++; }
 
 const uint8_t *engine_hash_key(const struct engine *e) { return e->data->hash_key; }
 
@@ -260,6 +261,9 @@ void engine_swap(struct engine *a, struct engine *b)
     engine_flushed(b, -1, -1);
     a->data = b->data;
     b->data = data;
+    /* Neither may be taken for what was there before. */
+    const uint64_t x = a->data->functions.changes, y = data->functions.changes;
+    a->data->functions.changes = data->functions.changes = (x > y ? x : y) + 1;
     dataset_attach(a->data, &a->graveyard);
     dataset_attach(b->data, &b->graveyard);
     eviction_pool_clear(a->pool);

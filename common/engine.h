@@ -232,6 +232,8 @@ struct db *engine_db(struct engine *e, unsigned id);
 const uint8_t *engine_hash_key(const struct engine *e);
 /* The libraries of functions that belong to the data; they go with it in engine_swap(). */
 struct functions *engine_functions(struct engine *e);
+/* A command of the server's has changed the data: the functions. */
+void engine_count_change(struct engine *e);
 int64_t engine_now_ms(const struct engine *e); /* the latest time that came in */
 void engine_set_traversal(struct engine *e, struct traversal *t);
 /* Where goes what belongs to nobody any more. */

@@ -3,7 +3,9 @@
 #include "common/mem.h"
 #include "common/rdb.h"
 
-/* The word behind "name=" in the first line, which begins with "#!". */
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+/* The word behind "name=" in the first line, which begins with "#!". Quotes may stand around it: no name has any. */
 static bool name_of(struct span code, struct span *name)
 {
     struct cursor c = cursor_of(code);
@@ -11,13 +13,15 @@ static bool name_of(struct span code, struct span *name)
     if (!take_line(&c, &line)) line = code;
     c = cursor_of(line);
     if (!take_span(&c, 2, &mark) || !span_eq(mark, SPAN("#!"))) return false;
-    static const char key[] = " name=";
-    const char *at = memmem(line.p, line.n, key, sizeof key - 1);
+    static const char key[] = "name=";
+    const char *at = line.p, *const end = line.p + line.n;
+    while (at && (at = memmem(at, (size_t)(end - at), key, sizeof key - 1)) && !is_blank(at[-1])) at++;
     if (!at) return false;
     at += sizeof key - 1;
-    const char *end = at;
-    while (end < line.p + line.n && *end != ' ') end++;
-    *name = span_of(at, (size_t)(end - at));
+    const char *stop = at;
+    while (stop < end && !is_blank(*stop)) stop++;
+    if (stop - at >= 2 && (*at == '"' || *at == '\'') && stop[-1] == *at) at++, stop--;
+    *name = span_of(at, (size_t)(stop - at));
     return name->n > 0;
 }
 
@@ -44,6 +48,7 @@ enum err functions_load(struct functions *f, struct span code, bool replace, str
         f->at = mem_realloc(f->at, (f->count + 1) * sizeof *f->at);
         at = &f->at[f->count++];
     }
+    f->changes++;
     const char *copy = mem_dup(code.p, code.n);
     at->code = span_of(copy, code.n);
     at->name = span_of(copy + (name.p - code.p), name.n);
@@ -57,6 +62,7 @@ bool functions_delete(struct functions *f, struct span name)
     drop(at);
     memmove(at, at + 1, (size_t)(f->at + f->count - (at + 1)) * sizeof *at);
     f->count--;
+    f->changes++;
     return true;
 }
 
@@ -64,7 +70,7 @@ void functions_clear(struct functions *f)
 {
     for (size_t i = 0; i < f->count; i++) drop(&f->at[i]);
     mem_free(f->at);
-    *f = (struct functions){0};
+    *f = (struct functions){.changes = f->changes + 1};
 }
 
 struct restoring {

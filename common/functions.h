@@ -17,6 +17,7 @@ struct function_library {
 struct functions {
     struct function_library *at;
     size_t count;
+    uint64_t changes; /* another number after each change, also when another data set comes */
 };
 
 /* Copies @code. Errors: ERR_INVALID  its first line names no library; ERR_EXISTS  there is one of that name, and not

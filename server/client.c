@@ -66,9 +66,8 @@ static void unlink_client(struct client *c)
     (void)htable_remove(&all->by_id, htable_hash(&all->by_id, clients_id_of(c)), clients_id_of(c));
 }
 
-static void on_closed(uv_handle_t *h)
+static void free_client(struct client *c)
 {
-    struct client *c = h->data;
     resp_parser_free(&c->parser);
     held_free(&c->held);
     buf_free(&c->in);
@@ -80,6 +79,19 @@ static void on_closed(uv_handle_t *h)
     mem_free(c->lib_name);
     mem_free(c->lib_version);
     mem_free(c);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct client *c = h->data;
+    if (c->flags & CLIENT_PINNED) c->flags |= CLIENT_GONE;
+    else free_client(c);
+}
+
+void client_unpin(struct client *c)
+{
+    c->flags &= ~(unsigned)CLIENT_PINNED;
+    if (c->flags & CLIENT_GONE) free_client(c);
 }
 
 void client_close(struct client *c)

@@ -52,6 +52,8 @@ enum client_flag {
     CLIENT_REPLY_SKIP = 1 << 21,       /* this one is not */
     CLIENT_REPLY_FLAGS = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP,
     CLIENT_MONITOR = 1 << 28, /* in monitors.list */
+    CLIENT_PINNED = 1 << 22,  /* a script of its is at work: it is kept when it is closed */
+    CLIENT_GONE = 1 << 23,    /* closed meanwhile */
     CLIENT_OVERRUN = 1 << 16, /* more messages came for it than its output limit allows: it is closed */
 };
 
@@ -109,6 +111,8 @@ static inline struct client *client_of(const struct call *c) { return client_of_
 void client_accept(struct server *s, uv_stream_t *listener, struct tls_context *tls);
 
 void client_close(struct client *c);
+/* CLIENT_PINNED no more: its memory goes, if it was closed meanwhile. */
+void client_unpin(struct client *c);
 void client_stop_reading(struct client *c);
 /* Close when the replies are sent; nothing more is executed. */
 void client_close_after_reply(struct client *c);

@@ -59,6 +59,8 @@
     X(LATENCY_PERCENTILES, "latency-tracking-info-percentiles", NULL, TEXT, "50 99 99.9", 0, 0, 0, NULL, setting_rule_percentiles, "Percentiles that INFO latencystats shows.") \
     X(HZ, "hz", NULL, NUMBER, "10", 1, 500, 0, NULL, NULL, "Rounds of periodic work a second.") \
     X(DATABASES, "databases", NULL, NUMBER, "16", 1, 4096, SETTING_FIXED, NULL, NULL, "Number of databases.") \
+    X(BUSY_THRESHOLD, "busy-reply-threshold", "lua-time-limit", NUMBER, "5000", 0, INT32_MAX, 0, NULL, NULL, "Milliseconds after which others are answered BUSY while a script runs; 0: never, they wait.") \
+    X(SCRIPT_MEMORY, "script-memory-limit", NULL, BYTES, "256mb", 4 * MB, INT64_MAX / 4, 0, NULL, NULL, "Most bytes that scripts may have in Lua, and functions as much again.") \
     X(SHUTDOWN_TIMEOUT, "shutdown-timeout", NULL, NUMBER, "10", 0, INT32_MAX, 0, NULL, NULL, "Seconds to wait for replicas when stopping.") \
     /* Durability */ \
     X(DIR, "dir", NULL, TEXT, ".", 0, 0, SETTING_FIXED, NULL, NULL, "Directory for all data files.") \

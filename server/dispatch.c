@@ -71,12 +71,21 @@ static bool may_debug(const struct client *c)
     return who == YES || (who == LOCAL && c->flags & CLIENT_LOCAL);
 }
 
-static bool is_too_stale(struct server *s)
+bool dispatch_is_stale(struct server *s)
 {
-    if (config_number(s->config, SET_REPLICA_SERVE_STALE)) return false;
+    if (!s->read_only || config_number(s->config, SET_REPLICA_SERVE_STALE)) return false;
     struct node_status status;
     node_status(s->nodes.node, &status);
     return !status.link_up;
+}
+
+bool dispatch_may_write(struct server *s, struct reply *reply)
+{
+    if (s->journal.failed) reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
+    else if (!s->read_only && saver_stops_writes(s)) reply_error(reply, stopped_writes);
+    else if (s->read_only) reply_error(reply, "READONLY You can't write against a read only replica.");
+    else return true;
+    return false;
 }
 
 /* What the data set's state allows. False: refused, and the error replied. */
@@ -84,13 +93,9 @@ static bool is_served(struct server *s, const struct command_entry *e, uint32_t 
 {
     if (s->loading && !(flags & CMD_LOADING)) {
         reply_error(reply, "LOADING Redis is loading the dataset in memory");
-    } else if (flags & CMD_WRITE && s->journal.failed) {
-        reply_error(reply, "MISCONF Errors writing to the AOF file: %s", s->journal.failure);
-    } else if (flags & CMD_WRITE && !s->read_only && saver_stops_writes(s)) {
-        reply_error(reply, stopped_writes);
-    } else if (flags & CMD_WRITE && s->read_only) {
-        reply_error(reply, "READONLY You can't write against a read only replica.");
-    } else if (s->read_only && !(e->flags & CMD_STALE) && is_too_stale(s)) {
+    } else if (flags & CMD_WRITE && !dispatch_may_write(s, reply)) {
+        return false;
+    } else if (!(e->flags & CMD_STALE) && dispatch_is_stale(s)) {
         reply_error(reply, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
     } else {
         return true;
@@ -117,6 +122,8 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         reply_error(reply, "ERR Command not allowed inside a transaction");
     } else if (!c->user->unlimited && !access_permits(c, e, r, reply)) {
         return false;
+    } else if (scripting_is_busy(s) && !(e->flags & CMD_ALLOW_BUSY)) {
+        scripting_refuse(s, reply);
     } else if (!limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     } else if (pubsub_confines(c) && !(e->flags & CMD_IN_PUBSUB)) {

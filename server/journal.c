@@ -92,7 +92,7 @@ uint64_t journal_position(const struct server *s)
 void journal_close_batch(struct server *s)
 {
     struct journal *j = &s->journal;
-    if (j->effects.count == 0) return;
+    if (j->effects.count == 0 || j->effects.frames) return; /* a transaction or a script is half done */
     assert(j->appending);
     effects_end(&j->effects);
     struct chunk *c = log_append(j->log, clock_now(&s->clock), &j->batch);

@@ -108,7 +108,7 @@ static void on_tick(uv_timer_t *h)
     sample(s);
     insight_tend(s);
     clients_tend(s);
-    saver_tend(s);
+    if (!scripting_is_busy(s)) saver_tend(s);
     journal_tend(s);
     if (s->limits.max_bytes || s->life->ticks++ % SAMPLE_TURNS == 0) limits_look(s);
 }
@@ -119,15 +119,15 @@ static void on_cycle(uv_timer_t *h)
     turn_begin(&s->stats.turn);
     const int64_t begin = clock_ticks_ns(),
                   max_ns = turn_us(&s->stats.turn) < TURN_FULL_US / 2 ? CYCLE_MAX_NS : CYCLE_MAX_NS / 4;
-    /* A log that is to come level must not grow, nor the data change under CLIENT PAUSE. */
+    /* A log that is to come level must not grow, nor the data change under CLIENT PAUSE or a script. */
     bool more = !s->loading && s->life->stage == STAGE_RUNNING && !clients_are_paused(&s->clients) &&
-                !s->life->no_expiry && !s->life->no_cron;
+                !s->life->no_expiry && !s->life->no_cron && !scripting_is_busy(s);
     while (more && clock_ticks_ns() - begin < max_ns)
         more = engine_cycle(s->engine, clock_now(&s->clock), CYCLE_BUDGET, &s->journal.effects);
     insight_event(s, "expire-cycle", begin);
     s->stats.expiry_ns += (uint64_t)(clock_ticks_ns() - begin);
     s->stats.expiry_cut += more;
-    (void)limits_make_room(s);
+    if (!scripting_is_busy(s)) (void)limits_make_room(s);
     more |= s->limits.over;
     const uint64_t rest = 1000 / (uint64_t)config_number(s->config, SET_HZ);
     (void)uv_timer_start(&s->life->cycle, on_cycle, more ? CYCLE_AGAIN_MS : rest, 0);
@@ -250,7 +250,7 @@ static void finish(struct server *s)
 void server_shutdown(struct server *s, enum shutdown_save save, bool now, bool force)
 {
     struct lifecycle *l = s->life;
-    if (l->stage != STAGE_RUNNING) return;
+    if (l->stage != STAGE_RUNNING || (save != SHUTDOWN_SAVE_NO && scripting_delays_stop(s))) return;
     const int64_t patience_s = config_number(s->config, SET_SHUTDOWN_TIMEOUT);
     l->save = save;
     l->force = force;

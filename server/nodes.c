@@ -27,6 +27,7 @@ static void set_role(struct server *s, enum node_role role)
 {
     struct nodes *n = &s->nodes;
     const bool reads_only = role != NODE_PRIMARY;
+    scripting_abort(s);
     if (n->role != role) logger_line(s->logger, LOGGER_NOTICE, "This node is a %s now", role_name(role));
     n->role = role;
     if (reads_only && !s->read_only) { /* what was answered stays answered, and nothing else will be */
@@ -83,12 +84,10 @@ static void replay_batch(struct server *s, struct span payload)
     batch_commands_free(&commands);
 }
 
-static void on_received(void *ctx, struct chunk *c)
+/* Takes @c. */
+static void execute_chunk(struct server *s, struct chunk *c)
 {
-    struct server *s = ctx;
     struct span rest = chunk_span(c);
-    turn_begin(&s->stats.turn);
-    journal_append_chunk(s, c);
     while (rest.n) {
         struct batch b;
         struct errmsg m = {{0}};
@@ -100,6 +99,37 @@ static void on_received(void *ctx, struct chunk *c)
         rest = span_of(rest.p + b.line + b.payload.n, rest.n - b.line - b.payload.n);
     }
     chunk_unref(c);
+}
+
+void nodes_catch_up(struct server *s)
+{
+    struct nodes *n = &s->nodes;
+    if (!n->received_count) return;
+    for (size_t i = 0; i < n->received_count; i++) execute_chunk(s, n->received[i]);
+    mem_free(n->received);
+    n->received = NULL;
+    n->received_count = n->received_bytes = 0;
+    nodes_progress(s);
+}
+
+/* Takes @c. A script sees the data as it was when it began; one that reads for too long must give way. */
+static void keep_for_later(struct server *s, struct chunk *c)
+{
+    enum { MOST_BYTES = 64 << 20 };
+    struct nodes *n = &s->nodes;
+    n->received = mem_realloc(n->received, (n->received_count + 1) * sizeof(struct chunk *));
+    n->received[n->received_count++] = c;
+    n->received_bytes += chunk_span(c).n;
+    if (n->received_bytes > MOST_BYTES) scripting_abort(s);
+}
+
+static void on_received(void *ctx, struct chunk *c)
+{
+    struct server *s = ctx;
+    turn_begin(&s->stats.turn);
+    journal_append_chunk(s, c);
+    if (scripting_is_busy(s)) keep_for_later(s, c);
+    else execute_chunk(s, c);
     s->nodes.heard_ms = clock_now(&s->clock);
     nodes_progress(s);
 }
@@ -115,6 +145,7 @@ static void on_snapshot(void *ctx, const char *path, const struct position *posi
                         bool salvage)
 {
     struct server *s = ctx;
+    scripting_abort(s);
     s->nodes.joining = true;
     install_start(s, path, position, h, salvage);
 }
@@ -283,6 +314,10 @@ void nodes_stop(struct server *s)
 {
     node_stop(s->nodes.node);
     s->nodes.node = NULL;
+    for (size_t i = 0; i < s->nodes.received_count; i++) chunk_unref(s->nodes.received[i]);
+    mem_free(s->nodes.received);
+    s->nodes.received = NULL;
+    s->nodes.received_count = 0;
 }
 
 void nodes_submit(struct server *s, struct chunk *c)

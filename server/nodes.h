@@ -28,6 +28,8 @@ struct nodes {
     uint64_t applied; /* end of the log, as the link thread was told last */
     char fence[256];  /* why it is fenced */
     struct session replay;
+    struct chunk **received; /* while a script is busy: logged, to be executed behind it */
+    size_t received_count, received_bytes;
 };
 
 /* After the log was loaded. Errors: of node_start(), of opening an epoch. */
@@ -41,6 +43,8 @@ void nodes_publish(struct server *s, struct buf *bulletin);
 
 /* A batch of ours. */
 void nodes_submit(struct server *s, struct chunk *c);
+/* No script is busy any more: execute what was received meanwhile. */
+void nodes_catch_up(struct server *s);
 /* The log or the engine have come further. */
 void nodes_progress(struct server *s);
 

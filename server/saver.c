@@ -87,9 +87,10 @@ static void put_end(struct saver *v)
 
 /* ---- The end ---- */
 
-static void begin_wanted(struct server *s)
+void saver_begin_wanted(struct server *s)
 {
     struct saver *v = &s->saver;
+    if (scripting_is_busy(s)) return;
     for (int kind = 0; kind < 2 && !v->running; kind++) {
         struct errmsg m;
         bool later;
@@ -163,7 +164,7 @@ static void poll_end(struct server *s)
     const enum checkpoint_state state = checkpoint_poll(v->running, &m);
     if (state == CHECKPOINT_RUNNING) return;
     finish(s, state, m.text);
-    begin_wanted(s);
+    saver_begin_wanted(s);
 }
 
 /* ---- Slices ---- */
@@ -304,7 +305,7 @@ static enum err begin(struct server *s, enum saver_kind kind, struct errmsg *m)
 enum err saver_start(struct server *s, enum saver_kind kind, bool *later, struct errmsg *m)
 {
     struct saver *v = &s->saver;
-    *later = v->running != NULL;
+    *later = v->running != NULL || scripting_is_busy(s); /* what a script has half done must not be in it */
     if (*later) {
         v->wanted[kind] = true;
         return ERR_OK;
@@ -345,7 +346,7 @@ enum err saver_run(struct server *s, enum saver_kind kind, struct errmsg *m)
     const enum checkpoint_state state = checkpoint_wait(v->running, m);
     e = state == CHECKPOINT_DONE ? ERR_OK : ERR_IO;
     finish(s, state, m->text);
-    begin_wanted(s);
+    saver_begin_wanted(s);
     return e;
 }
 

@@ -84,3 +84,5 @@ uint64_t saver_changes(const struct server *s); /* since the last dbfilename */
 
 /* Periodic: the rules of `save` and of auto-aof-rewrite. */
 void saver_tend(struct server *s);
+/* What had to wait may begin now. */
+void saver_begin_wanted(struct server *s);

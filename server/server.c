@@ -97,6 +97,8 @@ void server_apply(struct server *s, enum setting id)
     case SET_SLOWLOG_MAX_LEN:
     case SET_LATENCY_THRESHOLD:
     case SET_LATENCY_TRACKING: insight_configure(s); break;
+    case SET_BUSY_THRESHOLD:
+    case SET_SCRIPT_MEMORY: scripting_configure(s); break;
     case SET_HZ: lifecycle_set_rate(s); break;
     case SET_NOTIFY: pubsub_configure(s); break;
     case SET_HASH_ENTRIES:
@@ -184,6 +186,7 @@ static enum err start(struct server *s, struct errmsg *m)
     limits_init(s);
     pubsub_init(s);
     clients_init(s);
+    scripting_init(s);
     saver_init(s);
     timeouts_init(s);
     blocked_init(s);
@@ -246,6 +249,7 @@ static void stop(struct server *s, bool served)
     journal_free(s);
     saver_free(s);
     timeouts_free(s);
+    scripting_free(s);
     watches_free(&s->watches);
     tracking_free(&s->tracking);
     clients_free(s);

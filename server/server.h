@@ -25,6 +25,7 @@
 #include "server/pubsub.h"
 #include "server/reaper.h"
 #include "server/saver.h"
+#include "server/scripting.h"
 #include "server/stats.h"
 #include "server/tracking.h"
 #include "server/timeouts.h"
@@ -66,6 +67,7 @@ struct server {
     struct clients clients;
     struct listeners listeners;
     struct lifecycle *life;
+    struct scripting *scripting;
 
     const struct command_entry *restore_command;
     const struct command_entry *debug_command;

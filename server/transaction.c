@@ -109,6 +109,19 @@ static void execute_all(struct client *c, struct transaction *t, struct reply *r
     c->flags &= ~(unsigned)CLIENT_MUST_NOT_BLOCK;
 }
 
+static bool has_scripts(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (scripting_is_script(t->queued[i]->command)) return true;
+    return false;
+}
+
+static void execute_with_scripts(struct client *c, struct reply *reply, void *context)
+{
+    execute_all(c, context, reply);
+    transaction_free(context);
+}
+
 void transaction_execute(struct call *call)
 {
     struct client *c = client_of(call);
@@ -119,6 +132,9 @@ void transaction_execute(struct call *call)
     watches_forget(c);
     if (t->broken) reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
     else if (changed) reply_null_array(call->reply);
-    else execute_all(c, t, call->reply);
+    else if (has_scripts(t)) { /* they may not end soon: it frees itself when they have */
+        scripting_execute(call, execute_with_scripts, t);
+        return;
+    } else execute_all(c, t, call->reply);
     transaction_free(t);
 }

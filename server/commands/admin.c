@@ -48,6 +48,8 @@ void admin_shutdown(struct call *c)
     } else if (abort) {
         if (server_shutdown_abort(client->server)) reply_ok(c->reply);
         else reply_error(c->reply, "ERR No shutdown in progress.");
+    } else if (save != SHUTDOWN_SAVE_NO && scripting_is_busy(client->server)) {
+        scripting_refuse(client->server, c->reply);
     } else {
         client_block(client); /* answered by the end of the connection, or by an error if it comes to nothing */
         client->flags |= CLIENT_ASKED_STOP;

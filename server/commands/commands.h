@@ -59,6 +59,30 @@ void introspection_getkeys(struct call *c);
 void introspection_getkeysandflags(struct call *c);
 void introspection_help(struct call *c); /* HELP of any container, out of its rows */
 
+/* scripts.c */
+struct script_job;
+void scripts_eval(struct call *c);
+void scripts_evalsha(struct call *c);
+void scripts_load(struct call *c);
+void scripts_exists(struct call *c);
+void scripts_flush(struct call *c);
+void scripts_kill(struct call *c);
+void scripts_debug(struct call *c);
+/* "numkeys [key ...] [arg ...]" from argv[2] on: fills in @job. False: @not_a_number (NULL: the usual words) or another error
+ * was replied. */
+bool scripts_take_arguments(struct call *c, const char *not_a_number, struct script_job *job);
+
+/* functions.c */
+void functions_fcall(struct call *c);
+void functions_command_load(struct call *c);
+void functions_command_delete(struct call *c);
+void functions_command_list(struct call *c);
+void functions_command_dump(struct call *c);
+void functions_command_restore(struct call *c);
+void functions_command_flush(struct call *c);
+void functions_command_stats(struct call *c);
+void functions_command_kill(struct call *c);
+
 /* persistence.c */
 void persistence_save(struct call *c);
 void persistence_bgsave(struct call *c);

@@ -177,6 +177,48 @@ static const struct command module_subcommands[] = {
     COMMANDS_END,
 };
 
+static const struct command script_subcommands[] = {
+    COMMAND("SCRIPT|DEBUG", "mode={YES|SYNC|NO}", "Choose how scripts are debugged; there is no debugger here.", "3.2.0", "O(1)",
+            CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, scripts_debug),
+    COMMAND_HINTED("SCRIPT|EXISTS", "sha1+", "Tell which scripts are known.", "2.6.0", "O(N) in the number of scripts named",
+            CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, scripts_exists, "request_policy:all_shards response_policy:agg_logical_and"),
+    COMMAND_HINTED("SCRIPT|FLUSH", "async=[ASYNC|SYNC]@6.2.0", "Forget all scripts.", "2.6.0", "O(N) in the number of scripts",
+            CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, scripts_flush, "request_policy:all_nodes response_policy:all_succeeded", .history = "6.2.0 Takes `ASYNC` and `SYNC`."),
+    HELP("SCRIPT|HELP", "5.0.0", ACL_SCRIPTING),
+    COMMAND_HINTED("SCRIPT|KILL", "", "Stop the script that runs, if it has not written.", "2.6.0", "O(1)",
+            CMD_NOSCRIPT | CMD_ALLOW_BUSY, ACL_SCRIPTING, NO_KEYS, scripts_kill, "request_policy:all_shards response_policy:one_succeeded"),
+    COMMAND_HINTED("SCRIPT|LOAD", "script", "Learn a script without running it.", "2.6.0", "O(N) in the length of the script",
+            CMD_NOSCRIPT | CMD_STALE, ACL_SCRIPTING, NO_KEYS, scripts_load, "request_policy:all_nodes response_policy:all_succeeded"),
+    COMMANDS_END,
+};
+
+static const struct command function_subcommands[] = {
+    COMMAND_HINTED("FUNCTION|DELETE", "library-name", "Remove a library.", "7.0.0", "O(1)",
+            CMD_WRITE | CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_delete, "request_policy:all_shards response_policy:all_succeeded"),
+    COMMAND("FUNCTION|DUMP", "", "Give all libraries as bytes.", "7.0.0", "O(N) in the number of functions",
+            CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_dump),
+    COMMAND_HINTED("FUNCTION|FLUSH", "async=[ASYNC|SYNC]", "Remove all libraries.", "7.0.0", "O(N) in the number of functions",
+            CMD_WRITE | CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_flush, "request_policy:all_shards response_policy:all_succeeded"),
+    HELP("FUNCTION|HELP", "7.0.0", ACL_SCRIPTING),
+    COMMAND_HINTED("FUNCTION|KILL", "", "Stop the function that runs, if it has not written.", "7.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_ALLOW_BUSY, ACL_SCRIPTING, NO_KEYS, functions_command_kill, "request_policy:all_shards response_policy:one_succeeded"),
+    COMMAND_HINTED("FUNCTION|LIST", "[LIBRARYNAME library-name-pattern] [WITHCODE]", "Describe the libraries.", "7.0.0", "O(N) in the number of functions",
+            CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_list, "nondeterministic_output_order"),
+    COMMAND_HINTED("FUNCTION|LOAD", "[REPLACE] function-code", "Add a library of functions.", "7.0.0", "O(1)",
+            CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_load, "request_policy:all_shards response_policy:all_succeeded"),
+    COMMAND_HINTED("FUNCTION|RESTORE", "serialized-value policy=[FLUSH|APPEND|REPLACE]", "Add the libraries that FUNCTION DUMP gave.", "7.0.0", "O(N) in the number of functions",
+            CMD_WRITE | CMD_DENYOOM | CMD_NOSCRIPT, ACL_SCRIPTING, NO_KEYS, functions_command_restore, "request_policy:all_shards response_policy:all_succeeded"),
+    COMMAND_HINTED("FUNCTION|STATS", "", "Tell which function runs, and how many there are.", "7.0.0", "O(1)",
+            CMD_NOSCRIPT | CMD_ALLOW_BUSY, ACL_SCRIPTING, NO_KEYS, functions_command_stats, "nondeterministic_output request_policy:all_shards response_policy:special"),
+    COMMANDS_END,
+};
+
+/* A script's commands check for themselves what it is allowed; its flags say what must be checked before. */
+#define SCRIPT_FLAGS (CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_MAY_REPLICATE | CMD_NO_MANDATORY_KEYS)
+#define SCRIPT_FLAGS_RO (CMD_READONLY | CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS)
+#define SCRIPT_KEYS KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_UPDATE, 2)
+#define SCRIPT_KEYS_RO KEYS_COUNTED(KEY_RO | KEY_ACCESS, 2)
+
 static const struct command rows[] = {
     /* Connection */
     COMMAND("AUTH", "[username]@6.0.0 password", "Authenticate this connection.", "1.0.0", "O(1)",
@@ -221,6 +263,21 @@ static const struct command rows[] = {
     COMMAND("SPUBLISH", "shardchannel message", "Send a message to who listens to a shard channel, here and on replicas.", "7.0.0", "O(N), N being those who listen to the channel",
             PUBSUB_FLAGS | CMD_FAST, 0, KEYS(KEY_NOT_KEY, 1), pubsub_command_spublish),
     COMMAND_CONTAINER("PUBSUB", "About channels and who listens to them.", "2.8.0", GROUP_PUBSUB, pubsub_subcommands),
+    /* Scripts */
+    COMMAND("EVAL", "script numkeys(integer) [key+] [arg+]", "Run a script.", "2.6.0", "Depends on the script.",
+            SCRIPT_FLAGS, ACL_SCRIPTING, SCRIPT_KEYS, scripts_eval),
+    COMMAND("EVALSHA", "sha1 numkeys(integer) [key+] [arg+]", "Run a script that is known, by its SHA-1.", "2.6.0", "Depends on the script.",
+            SCRIPT_FLAGS, ACL_SCRIPTING, SCRIPT_KEYS, scripts_evalsha),
+    COMMAND("EVAL_RO", "script numkeys(integer) [key+] [arg+]", "Run a script that writes nothing.", "7.0.0", "Depends on the script.",
+            SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, scripts_eval),
+    COMMAND("EVALSHA_RO", "sha1 numkeys(integer) [key+] [arg+]", "Run a script that is known and writes nothing, by its SHA-1.", "7.0.0", "Depends on the script.",
+            SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, scripts_evalsha),
+    COMMAND_CONTAINER("SCRIPT", "About scripts.", "2.6.0", ACL_SCRIPTING, script_subcommands),
+    COMMAND("FCALL", "function numkeys(integer) [key+] [arg+]", "Call a function.", "7.0.0", "Depends on the function.",
+            SCRIPT_FLAGS, ACL_SCRIPTING, SCRIPT_KEYS, functions_fcall),
+    COMMAND("FCALL_RO", "function numkeys(integer) [key+] [arg+]", "Call a function that writes nothing.", "7.0.0", "Depends on the function.",
+            SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, functions_fcall),
+    COMMAND_CONTAINER("FUNCTION", "About functions.", "7.0.0", ACL_SCRIPTING, function_subcommands),
     /* Server */
     COMMAND_CONTAINER("ACL", "About users and their rights.", "6.0.0", 0, acl_subcommands),
     {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",

@@ -43,6 +43,10 @@ static bool option(struct span word, const char *name, struct span *value)
     const size_t n = strlen(name);
     if (word.n < n || memcmp(word.p, name, n) != 0) return false;
     *value = span_of(word.p + n, word.n - n);
+    /* Quotes may stand around the value alone. */
+    const char first = value->n >= 2 ? value->p[0] : '\0';
+    if ((first == '"' || first == '\'') && value->p[value->n - 1] == first)
+        *value = span_of(value->p + 1, value->n - 2);
     return true;
 }
 

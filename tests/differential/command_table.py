@@ -32,11 +32,7 @@ ABSENT = """
     cluster|forget cluster|getkeysinslot cluster|help cluster|info cluster|keyslot cluster|links cluster|meet
     cluster|myid cluster|nodes cluster|replicas cluster|replicate cluster|reset cluster|saveconfig
     cluster|set-config-epoch cluster|setslot cluster|shards cluster|slaves cluster|slots migrate readonly readwrite
-    function function|delete function|dump function|flush function|help function|kill function|list function|load
-    function|restore function|stats
     module|load module|loadex module|unload
-    eval eval_ro evalsha evalsha_ro fcall fcall_ro script script|debug script|exists script|flush script|help
-    script|kill script|load
     failover
 
     psync
