@@ -67,6 +67,7 @@ enum command_category {
     GROUP_CONNECTION = 1 << 22,
     GROUP_STREAM = 1 << 23,
     GROUP_PUBSUB = 1 << 28,
+    GROUP_SCRIPTING = 1 << 29,
 };
 
 enum key_flag {

@@ -117,6 +117,7 @@ const char *command_group(const struct command_entry *e)
         {GROUP_CONNECTION, "connection"},
         {GROUP_STREAM, "stream"},
         {GROUP_PUBSUB, "pubsub"},
+        {GROUP_SCRIPTING, "scripting"},
         {ACL_CONNECTION, "connection"},
         {ACL_PUBSUB, "pubsub"},
         {ACL_TRANSACTION, "transactions"},

@@ -217,6 +217,7 @@ static void serve_key(struct server *s, struct awaited *a)
 void blocked_serve_ready(struct server *s)
 {
     struct awaited *a;
+    if (scripting_is_busy(s)) return; /* half of what it does must not be seen */
     while ((a = engine_next_ready(s->engine))) serve_key(s, a);
 }
 

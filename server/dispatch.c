@@ -272,9 +272,10 @@ void dispatch_again(struct client *c, const struct command_entry *e, const struc
     if (s->clients.pushed.len) client_push_deferred(c);
 }
 
-static bool is_held(const struct clients *all, uint32_t flags)
+static bool is_held(const struct clients *all, const struct command_entry *e, uint32_t flags)
 {
-    return all->writes_held & HOLD_ALL || flags & (CMD_WRITE | CMD_MAY_REPLICATE);
+    const bool may_write = scripting_is_script(e) && !(flags & CMD_READONLY);
+    return all->writes_held & HOLD_ALL || may_write || flags & (CMD_WRITE | CMD_MAY_REPLICATE);
 }
 
 bool dispatch(struct client *c, const struct command_entry *e, const struct request *r)
@@ -287,7 +288,7 @@ bool dispatch(struct client *c, const struct command_entry *e, const struct requ
                                                                      : e->flags;
     c->commands++;
     if (e && is_allowed(c, e, r, flags, &reply)) {
-        if (s->clients.writes_held && is_held(&s->clients, flags)) {
+        if (s->clients.writes_held && is_held(&s->clients, e, flags)) {
             c->flags |= CLIENT_MUST_NOT_WRITE;
             c->commands--;
             return false;

@@ -161,6 +161,8 @@ static void answer(struct server *s, struct client *c)
     if (wrote) c->wrote = journal_position(s);
     if (wrote && s->journal.hold && c->wrote > c->depends) c->depends = c->wrote;
     if (c->depends) client_hold_reply(c, mark, c->depends);
+    dispatch_silence(c, mark);
+    pubsub_settle(s);
     if (x->pushed.len) client_push(c, buf_span(&x->pushed), x->pushed_position);
     client_unblock(c);
     client_mark_dirty(c);

@@ -62,6 +62,7 @@ bool transaction_queue(struct client *c, const struct command_entry *e, const st
     t->bytes += kept_request_bytes(k);
     t->flags |= e->flags;
     if (may_hold_secrets(e)) wipe_arguments(r);
+    if (scripting_is_script(e) && !(e->flags & CMD_READONLY)) t->flags |= CMD_MAY_REPLICATE; /* it may write */
     if (t->bytes <= s->clients.query_max) return true;
     logger_line(s->logger, LOGGER_WARNING, "Closing the client %s: its transaction is longer than %zu bytes", c->addr,
                 s->clients.query_max);

@@ -214,7 +214,7 @@ static const struct command function_subcommands[] = {
 };
 
 /* A script's commands check for themselves what it is allowed; its flags say what must be checked before. */
-#define SCRIPT_FLAGS (CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_MAY_REPLICATE | CMD_NO_MANDATORY_KEYS)
+#define SCRIPT_FLAGS (CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS)
 #define SCRIPT_FLAGS_RO (CMD_READONLY | CMD_NOSCRIPT | CMD_STALE | CMD_SKIP_MONITOR | CMD_NO_MANDATORY_KEYS)
 #define SCRIPT_KEYS KEYS_COUNTED(KEY_RW | KEY_ACCESS | KEY_UPDATE, 2)
 #define SCRIPT_KEYS_RO KEYS_COUNTED(KEY_RO | KEY_ACCESS, 2)
@@ -272,12 +272,12 @@ static const struct command rows[] = {
             SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, scripts_eval),
     COMMAND("EVALSHA_RO", "sha1 numkeys(integer) [key+] [arg+]", "Run a script that is known and writes nothing, by its SHA-1.", "7.0.0", "Depends on the script.",
             SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, scripts_evalsha),
-    COMMAND_CONTAINER("SCRIPT", "About scripts.", "2.6.0", ACL_SCRIPTING, script_subcommands),
+    COMMAND_CONTAINER("SCRIPT", "About scripts.", "2.6.0", GROUP_SCRIPTING, script_subcommands),
     COMMAND("FCALL", "function numkeys(integer) [key+] [arg+]", "Call a function.", "7.0.0", "Depends on the function.",
             SCRIPT_FLAGS, ACL_SCRIPTING, SCRIPT_KEYS, functions_fcall),
     COMMAND("FCALL_RO", "function numkeys(integer) [key+] [arg+]", "Call a function that writes nothing.", "7.0.0", "Depends on the function.",
             SCRIPT_FLAGS_RO, ACL_SCRIPTING, SCRIPT_KEYS_RO, functions_fcall),
-    COMMAND_CONTAINER("FUNCTION", "About functions.", "7.0.0", ACL_SCRIPTING, function_subcommands),
+    COMMAND_CONTAINER("FUNCTION", "About functions.", "7.0.0", GROUP_SCRIPTING, function_subcommands),
     /* Server */
     COMMAND_CONTAINER("ACL", "About users and their rights.", "6.0.0", 0, acl_subcommands),
     {.name = "COMMAND", .syntax = "[subcommand [argument+]]", .summary = "Describe all commands for programs.",

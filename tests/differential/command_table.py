@@ -43,7 +43,9 @@ OTHERS = [b"WATCH a", b"WATCH a b c", b"WATCH", b"SPUBLISH a b", b"SPUBLISH a", 
           b"SUNSUBSCRIBE", b"SUNSUBSCRIBE a b",
           b"BLPOP a b 0", b"BLPOP a", b"BRPOP a 0", b"BLMOVE a b LEFT RIGHT 0",
           b"BRPOPLPUSH a b 0", b"BLMPOP 0 2 a b LEFT", b"BLMPOP 0 3 a b LEFT", b"BZPOPMIN a b c 0", b"BZPOPMAX a 0",
-          b"BZMPOP 0 1 a MIN"]
+          b"BZMPOP 0 1 a MIN"] + [
+    b"%s x %s" % (name, rest) for name in (b"EVAL", b"EVALSHA", b"EVAL_RO", b"EVALSHA_RO", b"FCALL", b"FCALL_RO")
+    for rest in (b"0", b"1 a", b"2 a b c", b"3 a", b"-1 a", b"z a", b"0 a")]
 # Facts that differ: name and what of it.
 DIFFERENT_INFO = {("zrank", "arity"), ("zrevrank", "arity")}
 DIFFERENT_DOCS = {("zrank", "arguments"), ("zrank", "history"), ("zrevrank", "arguments"), ("zrevrank", "history"),
