@@ -111,6 +111,25 @@ static void put_allocator(const struct memory_use *m, struct buf *o)
     put_i64(o, "mem_fragmentation_bytes", (int64_t)m->resident - (int64_t)m->used);
 }
 
+static void put_scripts(struct server *s, struct buf *o)
+{
+    struct scripting_memory m;
+    scripting_memory(s, &m);
+    put_u64(o, "used_memory_lua", m.eval_vm);
+    put_u64(o, "used_memory_vm_eval", m.eval_vm);
+    put_human(o, "used_memory_lua_human", m.eval_vm);
+    put_u64(o, "used_memory_scripts_eval", m.scripts);
+    put_u64(o, "number_of_cached_scripts", m.script_count);
+    put_u64(o, "number_of_functions", m.function_count);
+    put_u64(o, "number_of_libraries", m.library_count);
+    put_u64(o, "used_memory_vm_functions", m.function_vm);
+    put_u64(o, "used_memory_vm_total", m.eval_vm + m.function_vm);
+    put_human(o, "used_memory_vm_total_human", m.eval_vm + m.function_vm);
+    put_u64(o, "used_memory_functions", m.functions);
+    put_u64(o, "used_memory_scripts", m.scripts + m.functions);
+    put_human(o, "used_memory_scripts_human", m.scripts + m.functions);
+}
+
 static void write_memory(struct server *s, struct buf *o)
 {
     struct memory_report r;
@@ -130,6 +149,7 @@ static void write_memory(struct server *s, struct buf *o)
               memory_percent(r.dataset, m->used > r.startup ? m->used - r.startup : 0));
     put_u64(o, "total_system_memory", m->system);
     put_human(o, "total_system_memory_human", m->system);
+    put_scripts(s, o);
     put_i64(o, "maxmemory", s->limits.max_bytes);
     put_human(o, "maxmemory_human", (uint64_t)s->limits.max_bytes);
     put_setting(s, o, "maxmemory_policy", SET_MAXMEMORY_POLICY);

@@ -1,6 +1,7 @@
 /* What scripts ask of the server: to execute commands, to write log lines, to be stopped in time. */
 #include <stdio.h>
 
+#include "server/acl_check.h"
 #include "server/client.h"
 #include "server/dispatch.h"
 #include "server/script/fiber.h"
@@ -19,12 +20,10 @@ static bool asks_to_block(const struct command_entry *e, const struct span *argv
 }
 
 /* False: refused, and replied. */
-static bool may_call(struct server *s, struct client *c, const struct command_entry *e, const struct request *r,
-                     struct reply *reply)
+static bool may_call(struct server *s, const struct command_entry *e, const struct request *r, struct reply *reply)
 {
     struct scripting *x = s->scripting;
     const bool read_only = x->job.read_only || x->job.flags & SCRIPT_NO_WRITES;
-    (void)c;
     if (!e || (e->sub_count && r->argc > 1)) {
         reply_error(reply, "ERR Unknown Redis command called from script");
     } else if (!command_arity_fits(e, r->argc)) {
@@ -53,7 +52,7 @@ static void call(void *context, const struct span *argv, size_t argc, unsigned r
     struct reply reply = {.out = out, .resp = resp};
     struct request r = {.argv = (struct span *)(uintptr_t)argv, .argc = argc};
     const struct command_entry *e = dispatch_find(c, &r);
-    if (!may_call(s, c, e, &r, &reply)) return;
+    if (!may_call(s, e, &r, &reply)) return;
     const unsigned own = c->resp;
     c->resp = resp; /* who asks the client how it wants its replies shall hear of the script's choice */
     dispatch_inside(c, e, &r, &reply);
@@ -75,7 +74,10 @@ static enum script_acl may_user_call(void *context, const struct span *argv, siz
     struct request r = {.argv = (struct span *)(uintptr_t)argv, .argc = argc};
     const struct command_entry *e = dispatch_find(s->scripting->client, &r);
     if (!e || (e->sub_count && argc > 1)) return SCRIPT_ACL_NO_COMMAND;
-    return SCRIPT_ACL_ALLOWED;
+    size_t index;
+    if (!command_arity_fits(e, argc)) return SCRIPT_ACL_ALLOWED; /* it will be refused for that */
+    return acl_check(s->scripting->client->user, e, argv, argc, &index) == ACL_OK ? SCRIPT_ACL_ALLOWED
+                                                                                  : SCRIPT_ACL_DENIED;
 }
 
 /* Go on, pause, or end? A library that is being loaded does not pause. */
