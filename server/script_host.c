@@ -37,7 +37,8 @@ static bool may_call(struct server *s, const struct command_entry *e, const stru
     } else if (x->oom && e->flags & CMD_DENYOOM && !x->wrote && !(x->job.flags & SCRIPT_ALLOW_OOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     } else if (asks_to_block(e, r->argv, r->argc)) {
-        reply_error(reply, "ERR %s command is not allowed with BLOCK option from scripts", e->name);
+        const struct span name = r->argv[0];
+        reply_error(reply, "ERR %.*s command is not allowed with BLOCK option from scripts", (int)name.n, name.p);
     } else {
         return true;
     }

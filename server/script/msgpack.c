@@ -255,7 +255,8 @@ static void unpack_by_kind(struct input *in, unsigned kind)
     if (kind == NIL) lua_pushnil(L);
     else if (kind == FALSE_ || kind == TRUE_) lua_pushboolean(L, kind == TRUE_);
     else if (kind == FLOAT32 || kind == FLOAT64) unpack_float(in, kind == FLOAT64);
-    else if (kind >= UINT8 && kind < INT8) lua_pushnumber(L, (double)take_number(in, 1u << (kind - UINT8)));
+    else if (kind >= UINT8 && kind < INT8)
+        lua_pushnumber(L, (double)(int64_t)take_number(in, 1u << (kind - UINT8))); /* above 2^63 as Redis has it */
     else if (kind >= INT8 && kind < INT8 + 4) unpack_signed(in, kind - INT8);
     else if (kind >= STR8 && kind < ARRAY16) unpack_text(in, take_number(in, 1u << (kind - STR8)));
     else if (kind >= ARRAY16 && kind < MAP16) unpack_array(in, take_number(in, kind == ARRAY16 ? 2 : 4));

@@ -220,8 +220,8 @@ static size_t push_text(lua_State *L, const struct item *item, struct span rest,
         if (results == 0 || !lua_isnumber(L, -1)) (void)luaL_error(L, "format 'c0' needs a previous size");
         const double n = lua_tonumber(L, -1);
         lua_pop(L, 1);
-        luaL_argcheck(L, n >= 0 && n <= (double)rest.n, 2, "data string too short");
-        size = (size_t)n;
+        luaL_argcheck(L, n > -1 && n < (double)rest.n + 1, 2, "data string too short");
+        size = n > 0 ? (size_t)n : 0;
     }
     lua_pushlstring(L, rest.p, size);
     return size;
