@@ -80,8 +80,10 @@ static void arrive(void *fake, const void **from, size_t *bytes)
 static void to_caller(struct fiber *f)
 {
     f->inside = false;
-    leave(&f->fake_here, f->caller_stack, f->caller_bytes, f->tsan_there);
-    if (sigsetjmp(f->here, 0) == 0) siglongjmp(f->there, 1);
+    if (sigsetjmp(f->here, 0) == 0) { /* each place is noted while sanitizers think of its own stack */
+        leave(&f->fake_here, f->caller_stack, f->caller_bytes, f->tsan_there);
+        siglongjmp(f->there, 1);
+    }
     f->inside = true;
     arrive(f->fake_here, &f->caller_stack, &f->caller_bytes);
 }
@@ -92,8 +94,10 @@ static void to_fiber(struct fiber *f)
 #ifdef FIBER_TSAN
     f->tsan_there = __tsan_get_current_fiber();
 #endif
-    leave(&f->fake_there, f->memory + page, f->bytes - page, f->tsan_here);
-    if (sigsetjmp(f->there, 0) == 0) siglongjmp(f->here, 1);
+    if (sigsetjmp(f->there, 0) == 0) {
+        leave(&f->fake_there, f->memory + page, f->bytes - page, f->tsan_here);
+        siglongjmp(f->here, 1);
+    }
     arrive(f->fake_there, NULL, NULL);
 }
 
@@ -124,8 +128,8 @@ static void enter(struct fiber *f)
 #ifdef FIBER_TSAN
     f->tsan_there = __tsan_get_current_fiber();
 #endif
-    leave(&f->fake_there, f->memory + page, f->bytes - page, f->tsan_here);
     if (sigsetjmp(f->there, 0) == 0) {
+        leave(&f->fake_there, f->memory + page, f->bytes - page, f->tsan_here);
         got = swapcontext(&caller, &first);
         assert(got == 0);
     }
