@@ -25,6 +25,8 @@ EXTRA = """
     cache.fill cache.get cache.release
     client|no-touch client|setinfo hexpire hexpireat hexpiretime hgetdel hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex
     httl waitaof"""
+# What 7.2 added, but for the commands of Sentinel.
+SINCE_7_2 = "client|no-touch client|setinfo cluster|myshardid waitaof"
 # Commands that come with sessions, scripts, clusters and the rest of administration.
 ABSENT = """
     asking cluster cluster|addslots cluster|addslotsrange cluster|bumpepoch cluster|count-failure-reports
@@ -135,6 +137,30 @@ def test_count():
     tap.equal(server("COMMAND", "COUNT"), theirs("COMMAND", "COUNT") - len(top[0]) + len(top[1]))
     tap.equal(server("COMMAND", "COUNT"), len(server("COMMAND")))
     tap.equal(server("COMMAND", "COUNT"), len(server("COMMAND", "LIST")))
+
+
+def test_the_page_of_commands():
+    """The page in server/README.md names every command of redis-server 7.0, and of 7.2, once: those that are there as same or
+    different, and the others as absent."""
+    with open(os.path.join(relevo.TOP, "server", "README.md"), encoding="utf-8") as f:
+        page = f.read().split("## Every command of Redis 7.2", 1)[1].split("\n## ", 1)[0]
+    listed, table = {"same": [], "differs": [], "absent": []}, None
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) != 2:
+            continue
+        if cells[1] == "same":
+            table = "same"
+        elif cells[0] in listed:
+            table = cells[0]
+        elif "---" not in cells[0]:
+            names = re.findall(r"`([A-Z][A-Z0-9_ -]*)`", cells[1] if table == "same" else cells[0])
+            listed[table] += [name.lower().replace(" ", "|") for name in names]
+    server, theirs = both()
+    ours, redis = infos(server("COMMAND")).keys(), infos(theirs("COMMAND")).keys() | set(SINCE_7_2.split())
+    everything = listed["same"] + listed["differs"] + listed["absent"]
+    tap.equal(sorted(everything), sorted(redis), "named once each")
+    tap.equal(sorted(listed["same"] + listed["differs"]), sorted(redis & ours), "those that are there")
 
 
 def test_info():
