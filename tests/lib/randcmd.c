@@ -479,6 +479,8 @@ static const struct command_entry *choose(struct randcmd *r)
     if (one_in(r, 8)) return feed_streams(r);
     for (;;) {
         const struct command_entry *e = command_at(r->commands, below(r, command_count(r->commands)));
+        /* A token is good for some time only, and only until its key changes. */
+        if (r->token[0] && one_in(r, 8)) e = command_find(r->commands, SPAN("cache.fill"), SPAN(""));
         if (e->sub_count) e = e->subs[below(r, e->sub_count)];
         if (!e->row->run || too_often(r, e->name)) continue;
         /* Reads matter for what they find dead, but there need not be as many of them. */
