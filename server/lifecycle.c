@@ -108,7 +108,8 @@ static void on_tick(uv_timer_t *h)
     sample(s);
     insight_tend(s);
     clients_tend(s);
-    if (!scripting_is_busy(s)) saver_tend(s);
+    /* A base that is begun on the way out would not be ended. */
+    if (!scripting_is_busy(s) && s->life->stage != STAGE_STOPPING) saver_tend(s);
     journal_tend(s);
     if (s->limits.max_bytes || s->life->ticks++ % SAMPLE_TURNS == 0) limits_look(s);
 }
