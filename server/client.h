@@ -51,10 +51,11 @@ enum client_flag {
     CLIENT_REPLY_SKIP_NEXT = 1 << 20,  /* the next one is not; */
     CLIENT_REPLY_SKIP = 1 << 21,       /* this one is not */
     CLIENT_REPLY_FLAGS = CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP,
-    CLIENT_MONITOR = 1 << 28, /* in monitors.list */
-    CLIENT_PINNED = 1 << 22,  /* a script of its is at work: it is kept when it is closed */
-    CLIENT_GONE = 1 << 23,    /* closed meanwhile */
-    CLIENT_OVERRUN = 1 << 16, /* more messages came for it than its output limit allows: it is closed */
+    CLIENT_MONITOR = 1 << 28,   /* in monitors.list */
+    CLIENT_PINNED = 1 << 22,    /* a script of its is at work: it is kept when it is closed */
+    CLIENT_GONE = 1 << 23,      /* closed meanwhile */
+    CLIENT_IN_SCRIPT = 1 << 22, /* what is executed for it, a script called */
+    CLIENT_OVERRUN = 1 << 16,   /* more messages came for it than its output limit allows: it is closed */
 };
 
 struct client {

@@ -5,6 +5,7 @@
 #include "common/engine.h"
 #include "server/client.h"
 #include "server/commands/commands.h"
+#include "server/scripting.h"
 #include "server/server.h"
 #include "server/transaction.h"
 
@@ -184,6 +185,7 @@ static inline void execute_timed(struct client *c, const struct command_entry *e
     struct server *s = c->server;
     const uint64_t effects = s->journal.effects.count;
     const size_t mark = reply->out->len;
+    if (s->monitors.count && scripting_is_script(e)) monitors_feed(c, e, r); /* before what it calls */
     execute(c, e, r, reply);
     if (s->journal.effects.count != effects) journal_wrote(c);
     if (s->journal.hold) {
@@ -208,7 +210,7 @@ static void execute_counted(struct client *c, const struct command_entry *e, con
     s->stats.commands++;
     s->stats.by_command[e->id].calls++;
     if (c->tracking) tracking_read(c, e, r);
-    if (s->monitors.count) monitors_feed(c, e, r, NULL);
+    if (s->monitors.count && !scripting_is_script(e)) monitors_feed(c, e, r);
 }
 
 void dispatch_inside(struct client *c, const struct command_entry *e, const struct request *r, struct reply *reply)

@@ -6,6 +6,7 @@
 #include "replication/words.h"
 #include "server/client.h"
 #include "server/redact.h"
+#include "server/scripting.h"
 #include "server/server.h"
 
 enum { FIRST_ROOM = 4, KEPT_BYTES = 4096 };
@@ -63,15 +64,15 @@ static void put_arguments(const struct command_entry *e, const struct request *r
     }
 }
 
-void monitors_feed(struct client *c, const struct command_entry *e, const struct request *r, const char *from)
+void monitors_feed(struct client *c, const struct command_entry *e, const struct request *r)
 {
     struct monitors *m = &c->server->monitors;
     struct timeval now;
-    if (e->flags & (CMD_ADMIN | CMD_SKIP_MONITOR)) return;
+    if (e->flags & CMD_ADMIN || (e->flags & CMD_SKIP_MONITOR && !scripting_is_script(e))) return;
     (void)gettimeofday(&now, NULL);
     m->line.len = 0;
     buf_printf(&m->line, "+%lld.%06ld [%u %s]", (long long)now.tv_sec, (long)now.tv_usec, c->session.db,
-               from ? from : c->addr);
+               c->flags & CLIENT_IN_SCRIPT ? "lua" : c->addr);
     put_arguments(e, r, &m->line);
     buf_add(&m->line, "\r\n", 2);
     for (size_t i = 0; i < m->count; i++) client_push(m->list[i], buf_span(&m->line), c->depends);

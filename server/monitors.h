@@ -29,5 +29,5 @@ void monitors_add(struct client *c);
 /* Tell it no more: it is closed, or reset. A no-op for others. */
 void monitors_forget(struct client *c);
 
-/* @c executed a command. @from: "lua" within a script; NULL: its address. */
-void monitors_feed(struct client *c, const struct command_entry *e, const struct request *r, const char *from);
+/* @c executed a command, or a script of its called one; a script is told of before what it calls. */
+void monitors_feed(struct client *c, const struct command_entry *e, const struct request *r);

@@ -134,7 +134,8 @@ def monitored(server, commands, last):
         lines = []
         while not lines or last not in lines[-1]:
             lines.append(monitor.read())
-        return [re.sub(rb"^\d+\.\d{6} \[(\d+) 127\.0\.0\.1:\d+\]", rb"TIME [\1 ADDR]", line) for line in lines]
+        lines = [re.sub(rb"127\.0\.0\.1:\d+\]", b"ADDR]", line, count=1) for line in lines]
+        return [re.sub(rb"^\d+\.\d{6} ", b"TIME ", line) for line in lines]
 
 
 def test_monitor_as_redis():
@@ -142,6 +143,7 @@ def test_monitor_as_redis():
     commands = [["SET", "k", "v"], ["GET"], ["NOSUCH"], ["AUTH", "secret"], ["AUTH", "bob", "secret"],
                 ["HELLO", 3, "AUTH", "default", "secret", "SETNAME", "x"], ["CONFIG", "SET", "masterauth", "secret"],
                 ["CONFIG", "GET", "port"], ["MULTI"], ["SET", b'q"\\\x00\r\n\xff', ""], ["GET", "k"], ["EXEC"],
+                ["EVAL", "redis.call('SET', KEYS[1], 1); return redis.pcall('GET', 'k')", 1, "s"], ["EVAL", "return 1 +", 0],
                 ["SLOWLOG", "LEN"], ["SELECT", 3], ["LPUSH", "k", 1], ["get", "k"], ["COMMAND", "COUNT"], ["RESET"],
                 ["ECHO", "the end"]]
     ours, theirs = both()
