@@ -201,7 +201,10 @@ const struct command_entry *command_at(const struct command_set *s, size_t index
 size_t command_ids(const struct command_set *s);                                   /* ids are below this */
 
 /* Do @argc arguments, the name included, fit? */
-bool command_arity_fits(const struct command_entry *e, size_t argc);
+static inline bool command_arity_fits(const struct command_entry *e, size_t argc)
+{
+    return e->arity < 0 ? argc >= (size_t)-e->arity : argc == (size_t)e->arity;
+}
 
 /* Does it name keys? What only goes where a key would go (KEY_NOT_KEY) is none. */
 bool command_has_keys(const struct command_entry *e);

@@ -223,11 +223,6 @@ const struct command_entry *command_at(const struct command_set *s, size_t index
 
 size_t command_ids(const struct command_set *s) { return s->next_id; }
 
-bool command_arity_fits(const struct command_entry *e, size_t argc)
-{
-    return e->arity < 0 ? argc >= (size_t)-e->arity : argc == (size_t)e->arity;
-}
-
 /* How many arguments an option of SORT or GEORADIUS takes: none of them is an option itself, whatever it says. */
 static size_t option_arguments(struct span word)
 {

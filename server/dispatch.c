@@ -89,8 +89,8 @@ bool dispatch_may_write(struct server *s, struct reply *reply)
     return false;
 }
 
-/* What the data set's state allows. False: refused, and the error replied. */
-static bool is_served(struct server *s, const struct command_entry *e, uint32_t flags, struct reply *reply)
+/* Where there is a state of the data set in which not everything is allowed. */
+static bool is_served_now(struct server *s, const struct command_entry *e, uint32_t flags, struct reply *reply)
 {
     if (s->loading && !(flags & CMD_LOADING)) {
         reply_error(reply, "LOADING Redis is loading the dataset in memory");
@@ -102,6 +102,12 @@ static bool is_served(struct server *s, const struct command_entry *e, uint32_t 
         return true;
     }
     return false;
+}
+
+/* What the data set's state allows. False: refused, and the error replied. */
+static inline bool is_served(struct server *s, const struct command_entry *e, uint32_t flags, struct reply *reply)
+{
+    return (!s->loading && !s->read_only && !(flags & CMD_WRITE)) || is_served_now(s, e, flags, reply);
 }
 
 /* What every command is checked for, in Redis's order. @flags: the command's and, for EXEC, those of all that it will
@@ -125,9 +131,9 @@ static bool is_allowed(struct client *c, const struct command_entry *e, const st
         return false;
     } else if (scripting_is_busy(s) && !(e->flags & CMD_ALLOW_BUSY)) {
         scripting_refuse(s, reply);
-    } else if (!limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
+    } else if (s->limits.max_bytes && !limits_make_room(s) && (queued || flags & CMD_DENYOOM)) {
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
-    } else if (pubsub_confines(c) && !(e->flags & CMD_IN_PUBSUB)) {
+    } else if (c->subscriber && pubsub_confines(c) && !(e->flags & CMD_IN_PUBSUB)) {
         reply_error(reply, confined, e->name);
     } else {
         return is_served(s, e, flags, reply);
@@ -255,7 +261,7 @@ static void execute_outside(struct client *c, const struct command_entry *e, con
     s->clients.executing = NULL;
     if (c->flags & CLIENT_REPLY_FLAGS && !(c->flags & CLIENT_BLOCKED)) dispatch_silence(c, mark);
     if (c->depends) client_hold_reply(c, mark, c->depends);
-    pubsub_settle(s);
+    if (s->pubsub.unsettled.len) pubsub_settle(s);
     if (s->clients.pushed.len) client_push_deferred(c);
 }
 

@@ -55,7 +55,7 @@ void stats_make_histogram(struct command_stat *t);
 static inline void stats_latency(struct stats *s, struct command_stat *t, uint64_t took)
 {
     if (__builtin_expect(!t->latency, 0)) stats_make_histogram(t);
-    histogram_add(t->latency, (uint64_t)((double)took * s->turn.ticks.us * 1000));
+    histogram_add(t->latency, ticks_ns(&s->turn.ticks, took));
 }
 
 /* An error was replied; @reply begins with '-'. */

@@ -28,5 +28,7 @@ void ticks_measure(struct ticks *t)
 {
     const int64_t ns = clock_ticks_ns() - t->begin_ns;
     const uint64_t n = ticks_between(t->begin, ticks_now(t));
-    if (ns >= ENOUGH_NS && n) t->us = (double)ns / 1000 / (double)n;
+    if (ns < ENOUGH_NS || !n) return;
+    t->us = (double)ns / 1000 / (double)n;
+    t->ns_65536ths = (uint64_t)(t->us * 1000 * 65536);
 }

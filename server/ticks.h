@@ -12,7 +12,8 @@ struct ticks {
     bool counter;   /* the processor's own; false: nanoseconds of the system */
     uint64_t begin; /* at ticks_init(), for the measure of a tick */
     int64_t begin_ns;
-    double us; /* microseconds of a tick; 0: not measured yet */
+    double us;            /* microseconds of a tick; 0: not measured yet */
+    uint64_t ns_65536ths; /* nanoseconds of 65536 ticks, for ticks_ns() */
 };
 
 void ticks_init(struct ticks *t);
@@ -30,6 +31,9 @@ static inline uint64_t ticks_now(const struct ticks *t)
 
 /* From one reading to a later one; 0 if cores disagree about which was the later one. */
 static inline uint64_t ticks_between(uint64_t from, uint64_t to) { return to > from ? to - from : 0; }
+
+/* So many ticks (of a few hours at most) in nanoseconds: to a hundredth of a percent, and cheaply. */
+static inline uint64_t ticks_ns(const struct ticks *t, uint64_t n) { return n * t->ns_65536ths >> 16; }
 
 /* So many ticks in microseconds. */
 static inline uint64_t ticks_us(const struct ticks *t, uint64_t n) { return (uint64_t)((double)n * t->us); }
