@@ -1,6 +1,7 @@
 /* LPOP and its sisters: elements are taken from an end of a list, or of the first of several that has any. */
 #include <assert.h>
 
+#include "common/commands/first_key.h"
 #include "common/commands/list_handlers.h"
 
 /* Reply the @n elements of @l that stand from @end on, as an array. */
@@ -68,19 +69,6 @@ void list_rpop(struct call *c) { pop(c, LIST_TAIL); }
 /* The effect of having popped from one of several keys. */
 static struct span effect_name(enum list_end end) { return end == LIST_HEAD ? SPAN("LPOP") : SPAN("RPOP"); }
 
-/* The first of the @n keys from argv[@first] on that holds a list; its index, or 0: there is none; then *failed says
- * whether that was because of another type, and the error was replied. */
-static size_t find_first(struct call *c, size_t first, size_t n, struct entry **e, bool *failed)
-{
-    *failed = false;
-    for (size_t i = first; i < first + n; i++) {
-        if (!call_regards(c, c->argv[i])) continue;
-        *failed = !call_find(c, c->argv[i], TYPE_LIST, FOR_WRITE, e);
-        if (*failed || *e) return *failed ? 0 : i;
-    }
-    return 0;
-}
-
 /* What LMPOP and BLMPOP take behind the timeout. */
 struct many {
     size_t first, keys;
@@ -116,7 +104,7 @@ static bool pop_many(struct call *c, const struct many *m)
 {
     struct entry *e;
     bool failed;
-    const size_t at = find_first(c, m->first, m->keys, &e, &failed);
+    const size_t at = first_key(c, TYPE_LIST, m->first, m->keys, &e, &failed);
     if (!at) return failed;
     const struct span key = c->argv[at];
     const uint64_t size = list_size(entry_object(e)), count = (uint64_t)m->count < size ? (uint64_t)m->count : size;
@@ -144,17 +132,9 @@ void list_blmpop(struct call *c)
 
 static void pop_or_wait(struct call *c, enum list_end end)
 {
-    const size_t keys = c->argc - 2;
     struct entry *e;
-    int64_t timeout_ms;
-    bool failed;
-    if (!call_timeout_s(c, c->argv[c->argc - 1], &timeout_ms)) return;
-    const size_t at = find_first(c, 1, keys, &e, &failed);
-    if (failed) return;
-    if (!at) {
-        if (!call_wait(c, TYPE_LIST, 1, keys, timeout_ms, NULL)) reply_null_array(c->reply);
-        return;
-    }
+    const size_t at = first_key_or_wait(c, TYPE_LIST, &e);
+    if (!at) return;
     reply_array(c->reply, 2);
     reply_bulk(c->reply, c->argv[at]);
     pop_one(c, c->argv[at], e, end);

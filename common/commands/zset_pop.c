@@ -1,6 +1,7 @@
 /* Members of sorted sets that are chosen for the client: the lowest, the highest, or any. */
 #include <stdlib.h>
 
+#include "common/commands/first_key.h"
 #include "common/commands/sampling.h"
 #include "common/commands/zset_handlers.h"
 #include "common/mem.h"
@@ -105,25 +106,12 @@ static void pop_effect(struct call *c, struct span key, enum pop_end end, uint64
     call_effect(c, effect, sizeof effect / sizeof *effect);
 }
 
-/* The first of the @n keys from argv[@first] on that holds a sorted set; its index, or 0: there is none; then *failed says
- * whether that was because of another type, and the error was replied. */
-static size_t find_first(struct call *c, size_t first, size_t n, struct entry **e, bool *failed)
-{
-    *failed = false;
-    for (size_t i = first; i < first + n; i++) {
-        if (!call_regards(c, c->argv[i])) continue;
-        *failed = !call_find(c, c->argv[i], TYPE_ZSET, FOR_WRITE, e);
-        if (*failed || *e) return *failed ? 0 : i;
-    }
-    return 0;
-}
-
 /* False: none of the keys has anything. */
 static bool pop_multi(struct call *c, const struct pop_multi *p)
 {
     struct entry *e;
     bool failed;
-    const size_t at = find_first(c, p->first, p->keys, &e, &failed);
+    const size_t at = first_key(c, TYPE_ZSET, p->first, p->keys, &e, &failed);
     if (!at) return failed;
     const struct span key = c->argv[at];
     reply_array(c->reply, 2);
@@ -149,17 +137,9 @@ void zset_pop_multi_or_wait(struct call *c)
 /* The answer is [key, member, score]. */
 static void pop_or_wait(struct call *c, enum pop_end end)
 {
-    const size_t keys = c->argc - 2;
     struct entry *e;
-    int64_t timeout_ms;
-    bool failed;
-    if (!call_timeout_s(c, c->argv[c->argc - 1], &timeout_ms)) return;
-    const size_t at = find_first(c, 1, keys, &e, &failed);
-    if (failed) return;
-    if (!at) {
-        if (!call_wait(c, TYPE_ZSET, 1, keys, timeout_ms, NULL)) reply_null_array(c->reply);
-        return;
-    }
+    const size_t at = first_key_or_wait(c, TYPE_ZSET, &e);
+    if (!at) return;
     reply_array(c->reply, 3);
     reply_bulk(c->reply, c->argv[at]);
     pop_effect(c, c->argv[at], end, pop(c, c->argv[at], e, end, 1, POP_BARE));

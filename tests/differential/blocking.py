@@ -9,14 +9,12 @@ step everything that arrived on any connection must be equal byte for byte on bo
 of the server (CLIENT LIST); that what it set free has been answered is known when a PING has been, which was sent after its
 own answer. A difference is printed with its seed and the steps before it.
 """
-import argparse
 import os
 import random
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import relevo
-import resp
+import seeds
 import tap
 from compare import same_hello, show
 
@@ -94,10 +92,6 @@ OUTSIDE = [
     (lambda r: ["CLIENT", "UNBLOCK", "{client}", *r.choice([[], ["TIMEOUT"], ["ERROR"]])], 3),
     (lambda r: ["CLIENT", "KILL", "ID", "{client}"], 1), (lambda r: ["SELECT", "0"], 1),
 ]
-
-
-class Difference(Exception):
-    """Two servers disagreed."""
 
 
 class Side:
@@ -182,7 +176,7 @@ class Run:
         if (waits, raws) != theirs:
             lines = [f"  {m}: {show([w.encode() for w in w_])}" for m, w_ in self.trace[-60:]]
             differ = [f"  to {m}:\n    ours:   {a!r}\n    theirs: {b!r}" for m, (a, b) in enumerate(zip(raws, theirs[1])) if a != b]
-            raise Difference("\n".join([f"seed {self.seed}:", *lines, f"  waits: {waits}, {theirs[0]}", *differ]))
+            raise seeds.Difference("\n".join([f"seed {self.seed}:", *lines, f"  waits: {waits}, {theirs[0]}", *differ]))
         if words[0] in ("MULTI", "EXEC"):
             (self.queueing.add if words[0] == "MULTI" else self.queueing.discard)(n)
         for m, raw in enumerate(raws):
@@ -215,28 +209,16 @@ def run(ours, theirs, seed, steps):
     assert waits > steps // 20, f"only {waits} of {steps} steps waited"
 
 
-def servers():
-    return relevo.start(), relevo.start(relevo.REDIS)
-
-
 def test_kept_seeds():
     """Seeds that are always run."""
-    pair = servers()
+    pair = seeds.servers()
     for seed in range(1, 9):
         run(*pair, seed, 1000)
 
 
 def test_a_fresh_seed():
     """A seed that was never run before, printed if it fails."""
-    run(*servers(), random.SystemRandom().randrange(1 << 32), 3000)
+    run(*seeds.servers(), seeds.fresh(), 3000)
 
 
-if any(a.startswith("--") for a in sys.argv[1:]):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=5000)
-    arguments = parser.parse_args()
-    run(*servers(), arguments.seed, arguments.steps)
-    tap._run_closers(False)
-    sys.exit(0)
-tap.main()
+seeds.main(run)

@@ -7,14 +7,13 @@
 Each step is one command on one of the connections, to both servers; replies must be equal byte for byte in RESP2 and in
 RESP3. A difference is printed with its seed and the steps since the connections were new.
 """
-import argparse
 import os
 import random
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-import relevo
 import resp
+import seeds
 import tap
 from compare import same_hello, show
 
@@ -55,10 +54,6 @@ MENU = [(make, weight * share) for family, share in ((WRITES, 3), (READS, 3), (T
         for make, weight in family]
 
 
-class Difference(Exception):
-    """Two servers disagreed."""
-
-
 def run(ours, theirs, seed, steps):
     """@steps random steps; raises Difference."""
     r = random.Random(seed)
@@ -77,10 +72,8 @@ def run(ours, theirs, seed, steps):
             raws.append(same_hello(connection.read_raw()))
         if raws[0] != raws[1]:
             lines = [f"  {n}: {show([w.encode() for w in words])}" for n, words in trace[-40:]]
-            raise Difference(f"seed {seed}:\n" + "\n".join(lines) + f"\n  ours:   {raws[0]!r}\n  theirs: {raws[1]!r}")
-    for pair in pairs:
-        for connection in pair:
-            connection.close()
+            raise seeds.Difference(f"seed {seed}:\n" + "\n".join(lines) + f"\n  ours:   {raws[0]!r}\n  theirs: {raws[1]!r}")
+    seeds.close(pairs)
     for db in "01":  # what has expired may still be there, or not: reading deletes it
         for server in (ours, theirs):
             server("SELECT", db)
@@ -90,28 +83,16 @@ def run(ours, theirs, seed, steps):
     tap.equal(digests[0], digests[1], f"digest after seed {seed}")
 
 
-def servers():
-    return relevo.start(), relevo.start(relevo.REDIS)
-
-
 def test_kept_seeds():
     """Seeds that are always run."""
-    pair = servers()
+    pair = seeds.servers()
     for seed in range(1, 21):
         run(*pair, seed, 1500)
 
 
 def test_a_fresh_seed():
     """A seed that was never run before, printed if it fails."""
-    run(*servers(), random.SystemRandom().randrange(1 << 32), 5000)
+    run(*seeds.servers(), seeds.fresh(), 5000)
 
 
-if any(a.startswith("--") for a in sys.argv[1:]):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=5000)
-    arguments = parser.parse_args()
-    run(*servers(), arguments.seed, arguments.steps)
-    tap._run_closers(False)
-    sys.exit(0)
-tap.main()
+seeds.main(run)

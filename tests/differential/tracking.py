@@ -8,7 +8,6 @@ A step is a command, or a few in one go, on one connection; then every connectio
 has come. That must be equal, in whatever order replies and messages came within the step (redis-server 7.0 tells a client of
 its own write before the reply), and the keys of a broadcast in whatever order they were gathered.
 """
-import argparse
 import os
 import random
 import sys
@@ -16,6 +15,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import relevo
 import resp
+import seeds
 import tap
 from compare import show
 
@@ -62,10 +62,6 @@ MENU = one(
 ]
 
 
-class Difference(Exception):
-    """Two servers disagreed."""
-
-
 def comparable(raw):
     """A reply or a message as it is compared."""
     if raw[:1] == b">" and raw.count(b"$") > 2:
@@ -108,27 +104,21 @@ def run(ours, theirs, seed, steps):
             told = [heard(connection) for connection in pairs[each]]
             if told[0] != told[1]:
                 lines = [f"  {n}: {show([w.encode() for w in words])}" for n, step in trace[-40:] for words in step]
-                raise Difference(f"seed {seed}:\n" + "\n".join(lines) +
+                raise seeds.Difference(f"seed {seed}:\n" + "\n".join(lines) +
                                  f"\n  connection {each} heard of ours:   {told[0]!r}\n  of theirs: {told[1]!r}")
-    for pair in pairs:
-        for connection in pair:
-            connection.close()
-
-
-def servers():
-    return relevo.start(), relevo.start(relevo.REDIS)
+    seeds.close(pairs)
 
 
 def test_kept_seeds():
     """Seeds that are always run."""
-    pair = servers()
+    pair = seeds.servers()
     for seed in range(1, 11):
         run(*pair, seed, 1000)
 
 
 def test_a_fresh_seed():
     """A seed that was never run before, printed if it fails."""
-    run(*servers(), random.SystemRandom().randrange(1 << 32), 3000)
+    run(*seeds.servers(), seeds.fresh(), 3000)
 
 
 def told(server, *commands):
@@ -154,7 +144,7 @@ def told(server, *commands):
 
 def test_redirection():
     """Another connection is told instead, as a message in RESP2; when it is gone, that is told."""
-    ours, theirs = (told(server, "SET k v", "GET k", "SET k w", "FLUSHALL") for server in servers())
+    ours, theirs = (told(server, "SET k v", "GET k", "SET k w", "FLUSHALL") for server in seeds.servers())
     ours[2][1], theirs[2][1] = (isinstance(n, int) for n in (ours[2][1], theirs[2][1]))
     tap.equal(ours, theirs)
 
@@ -180,12 +170,4 @@ def test_the_table_is_bounded():
     relevo.wait(lambda: server.info("stats")["tracking_total_keys"] == "0", "the table to be emptied")
 
 
-if any(a.startswith("--") for a in sys.argv[1:]):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=5000)
-    arguments = parser.parse_args()
-    run(*servers(), arguments.seed, arguments.steps)
-    tap._run_closers(False)
-    sys.exit(0)
-tap.main()
+seeds.main(run)
