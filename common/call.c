@@ -53,13 +53,22 @@ void engine_drop(struct engine *e, struct db *d, uint64_t hash, struct entry *en
     assert(removed);
 }
 
+/* Is this a primary whose changes go to the log, deaths among them? */
+static bool is_logged(const struct call *c) { return c->engine->role == ENGINE_PRIMARY && c->effects; }
+
+/* The same, and what is dead may go now. */
+static bool buries(const struct call *c)
+{
+    return is_logged(c) && !(c->engine->keeps_dead && !(c->command->flags & CMD_WRITE));
+}
+
 /* The entry, unless its time has come: then there is none, and a primary deletes it at once. Replay ignores the
  * clock, and a replica waits for its primary's word. */
 static struct entry *look_up(struct call *c, struct db *d, uint64_t hash, struct span key)
 {
     struct entry *e = db_find_at(d, hash, key);
     if (!e || c->origin == ORIGIN_LOG || !entry_is_dead(e, c->now_ms)) return e;
-    if (c->engine->role == ENGINE_PRIMARY && c->effects) {
+    if (buries(c)) {
         const struct span del[] = {SPAN("DEL"), key};
         effects_add(c->effects, db_id(d), del, 2);
         engine_drop(c->engine, d, hash, e, DROP_EXPIRED);
@@ -195,15 +204,12 @@ uint64_t call_flush(struct call *c, int db, bool lazy)
 
 int64_t call_fields_now(const struct call *c) { return c->origin == ORIGIN_LOG ? FIELDS_ALL : c->now_ms; }
 
-/* Is this a primary whose changes go to the log, deaths among them? */
-static bool is_logged(const struct call *c) { return c->engine->role == ENGINE_PRIMARY && c->effects; }
-
 struct entry *call_reap_fields(struct call *c, struct entry *e)
 {
     enum { LOOKS = 20, BUCKETS = 20, ROUNDS = 4 }; /* a large hash is left to the cycle */
     const struct field_search search = {call_fields_now(c), LOOKS, BUCKETS};
     struct field_harvest got;
-    if (!is_logged(c)) return e;
+    if (!buries(c)) return e;
     for (unsigned i = 0; i < ROUNDS && hash_may_have_dead(entry_object(e), search.now_ms); i++)
         if (engine_reap_fields(c->engine, c->db, e, &search, c->effects, &got)) return NULL;
     return e;

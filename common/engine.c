@@ -183,6 +183,7 @@ void engine_set_role(struct engine *e, enum engine_role role)
     e->role = role;
 }
 
+void engine_keep_dead(struct engine *e, bool keep) { e->keeps_dead = keep; }
 void engine_set_observer(struct engine *e, const struct engine_observer *observer) { e->observer = *observer; }
 struct encoding_limits *engine_limits(struct engine *e) { return &e->options.limits; }
 void engine_set_max_bulk(struct engine *e, size_t max_bulk) { e->options.max_bulk = max_bulk; }

@@ -166,6 +166,8 @@ MUST_USE enum err engine_replay(struct engine *e, struct session *s, const struc
                                 struct errmsg *m);
 
 void engine_set_role(struct engine *e, enum engine_role role);
+void engine_keep_dead(struct engine *e,
+                      bool keep); /* while nothing may change: reads hide what expired, and delete nothing */
 void engine_set_observer(struct engine *e, const struct engine_observer *observer); /* copied */
 struct encoding_limits *engine_limits(struct engine *e);
 void engine_set_max_bulk(struct engine *e, size_t max_bulk);

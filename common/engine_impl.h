@@ -34,6 +34,7 @@ struct engine {
     struct engine_options options; /* the hash key in it is the first data set's */
     struct traversal *traversal;   /* NULL: none is under way */
     enum engine_role role;
+    bool keeps_dead; /* reads find expired keys absent, and leave them */
     struct engine_observer observer;
     struct ready_table *ready; /* NULL: nobody ever waited for a key */
     struct leases *leases;     /* NULL: nobody ever took one */

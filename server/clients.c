@@ -211,6 +211,7 @@ void clients_hold_writes(struct server *s, unsigned why, bool held)
 {
     const unsigned before = s->clients.writes_held, now = held ? before | why : before & ~why;
     s->clients.writes_held = now;
+    engine_keep_dead(s->engine, now & (HOLD_FOR_PAUSE | HOLD_FOR_REPLICAS));
     /* Those who may still not go on are held again. */
     const bool go_on = !now || (before & ~now & HOLD_ALL);
     for (struct client *c = s->clients.first; go_on && c; c = c->next) {
