@@ -54,7 +54,7 @@ enum client_flag {
     CLIENT_MONITOR = 1 << 28,   /* in monitors.list */
     CLIENT_PINNED = 1 << 22,    /* a script of its is at work: it is kept when it is closed */
     CLIENT_GONE = 1 << 23,      /* closed meanwhile */
-    CLIENT_IN_SCRIPT = 1 << 22, /* what is executed for it, a script called */
+    CLIENT_IN_SCRIPT = 1 << 24, /* what is executed for it, a script called */
     CLIENT_OVERRUN = 1 << 16,   /* more messages came for it than its output limit allows: it is closed */
 };
 

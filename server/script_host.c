@@ -54,12 +54,9 @@ static void call(void *context, const struct span *argv, size_t argc, unsigned r
     struct request r = {.argv = (struct span *)(uintptr_t)argv, .argc = argc};
     const struct command_entry *e = dispatch_find(c, &r);
     if (!may_call(s, e, &r, &reply)) return;
-    const unsigned own = c->resp;
-    c->resp = resp; /* who asks the client how it wants its replies shall hear of the script's choice */
     c->flags |= CLIENT_IN_SCRIPT;
-    dispatch_inside(c, e, &r, &reply);
+    dispatch_inside(c, e, &r, &reply); /* what is pushed to the client meanwhile is as the client wants it */
     c->flags &= ~(unsigned)CLIENT_IN_SCRIPT;
-    c->resp = own;
     if (e->flags & CMD_WRITE && !reply.errors) x->wrote = true;
 }
 

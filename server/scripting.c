@@ -219,9 +219,11 @@ static void on_idle(uv_idle_t *h)
 
 void scripting_abort(struct server *s)
 {
-    if (!scripting_is_busy(s)) return;
-    s->scripting->stop = "ERR the script was ended: this node's role or data have changed";
-    while (!go_on(s)) continue;
+    struct scripting *x = s->scripting;
+    /* What follows a script in its transaction does not end it. */
+    if (!scripting_is_busy(s) || fiber_is_inside(x->fiber)) return;
+    do x->stop = "ERR the script was ended: this node's role or data have changed"; /* each one of a transaction */
+    while (!go_on(s));
     finish(s);
     nodes_catch_up(s);
 }

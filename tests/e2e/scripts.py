@@ -149,6 +149,58 @@ def test_effects_are_one_transaction():
     tap.equal((words[0], words[-1], words[1:3]), (b"MULTI", b"EXEC", [b"SET", b"SADD"]))
 
 
+LOOP = "while true do end"
+COUNT = "local n = 0 for i = 1, 1000000 do n = n + i end return redis.call('INCR', KEYS[1])"
+
+
+def test_a_change_of_role_behind_a_busy_script():
+    """What stands behind a busy script in its transaction may change the role: the rest is refused, and the server lives."""
+    server = relevo.start(relevo.RELEVO, busy_reply_threshold=1)
+    for words in (["MULTI"], ["EVAL", COUNT, 1, "n"], ["REPLICAOF", "127.0.0.1", server.port + 1], ["EVAL_RO", COUNT.replace("INCR", "GET"), 1, "n"],
+                  ["INCR", "n"]):
+        server(*words)
+    replies = server("EXEC")
+    tap.equal(replies[:3], [1, b"OK", b"1"])
+    assert replies[3].startswith(b"READONLY"), replies
+    assert "Slow script" in server.log()
+    server("REPLICAOF", "NO", "ONE")
+    tap.equal(server("INCR", "n"), 2)
+
+
+def test_all_scripts_of_a_transaction_give_way():
+    """Scripts on a replica that keep more of the log waiting than it bears are ended: each one of a transaction, not the first."""
+    server = relevo.start(relevo.RELEVO)
+    replica = relevo.start_replica(server, busy_reply_threshold=1)
+    reader = replica.connect()
+    for words in (["MULTI"], ["EVAL_RO", LOOP, 0], ["EVAL_RO", LOOP, 0], ["PING"]):
+        reader(*words)
+    reader.send("EXEC")
+    with resp.Connection(replica.port) as c:
+        until_busy(c)
+    for n in range(3):
+        server("SET", f"big:{n}", "x" * (30 << 20))
+    replies = reader.read()
+    assert [b"role or data have changed" in r for r in replies[:2]] == [True, True] and replies[2] == b"PONG", replies
+    relevo.wait_equal_offsets(server, replica)
+    tap.equal(replica.digest(), server.digest())
+
+
+def test_pushes_are_as_the_client_wants_them():
+    """What is pushed to a client while its script has chosen another version of replies is of the client's own version."""
+    server = relevo.start(relevo.RELEVO)
+    new, old = server.connect(), server.connect()
+    new("HELLO", "3")
+    new("CLIENT", "TRACKING", "ON")
+    new("SUBSCRIBE", "c")
+    new("GET", "k")
+    new.send("EVAL", "redis.call('SET', 'k', 1) return redis.call('PUBLISH', 'c', 'm')", 0)
+    got = sorted(new.read_raw() for _ in range(3))
+    tap.equal(got, [b":1\r\n", b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n", b">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"])
+    old("CLIENT", "TRACKING", "ON")
+    old("GET", "k")
+    tap.equal([old("EVAL", "redis.setresp(3) redis.call('SET', 'k', 2) return 7", 0), old("PING")], [7, b"PONG"])
+
+
 def test_memory_bombs():
     """A script that wants more than script-memory-limit gets an error, and the next one runs."""
     server = relevo.start(relevo.RELEVO, script_memory_limit="8mb")
