@@ -50,7 +50,7 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     (void)suggested;
     /* libuv would read on while there is more: but a round takes one read of each, so that nobody waits long for others, and
      * what is logged goes its way before more is. */
-    if (c->flags & CLIENT_RESUMED || !clients_may_hear(c)) *buf = uv_buf_init(NULL, 0);
+    if (c->flags & CLIENT_RESUMED) *buf = uv_buf_init(NULL, 0);
     else if (c->tls) *buf = uv_buf_init(c->server->clients.sealed_buffer, CLIENTS_READ_BYTES);
     else *buf = room_for_more(c);
 }
@@ -153,7 +153,8 @@ static void on_end(struct client *c)
 {
     client_stop_reading(c);
     c->flags |= CLIENT_ENDED;
-    if (c->flags & CLIENT_BLOCKED || !(c->out.len || c->flags & (CLIENT_WRITING | CLIENT_THROTTLED))) client_close(c);
+    const unsigned busy = CLIENT_WRITING | CLIENT_THROTTLED | CLIENT_RESUMED;
+    if (c->flags & CLIENT_BLOCKED || !(c->out.len || c->flags & busy)) client_close(c);
 }
 
 /* The first byte tells a client from a node. False: it is no client that may stay. */
@@ -185,7 +186,7 @@ static void take_plain(struct client *c, const char *at, size_t n)
         client_close(c);
         return;
     }
-    if (!own && in.n < c->want) { /* not enough to go on */
+    if (c->flags & CLIENT_RESUMED || (!own && in.n < c->want)) { /* not now, or not enough to go on */
         keep_rest(c, in, 0, own);
         return;
     }
@@ -218,7 +219,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct client *c = stream->data;
     struct server *s = c->server;
-    if (n == 0 || n == UV_ENOBUFS) return;
+    if (n == UV_ENOBUFS) { /* it has enough to do already; the poll would bring it again and again */
+        if (!(c->flags & STOPPED)) client_stop_reading(c);
+        return;
+    }
+    if (n == 0) return;
     if (n == UV_EOF) {
         on_end(c);
         return;
@@ -227,6 +232,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         client_close(c);
         return;
     }
+    /* Whose time is not now is read all the same, once: with thousands of ready sockets, to leave them ready makes each poll
+     * of a turn bring all of them. */
+    if (!(c->flags & STOPPED) && !clients_may_hear(c)) clients_resume_later(c);
     s->stats.bytes_in += (size_t)n;
     s->stats.reads++;
     turn_begin_commands(&s->stats.turn);

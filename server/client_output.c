@@ -227,7 +227,8 @@ static void after_flush(struct client *c)
     if (!within_output_limit(c)) return;
     if (client_pending_bytes(c) == 0) {
         if (c->flags & CLIENT_CLOSE_AFTER_REPLY) client_close(c);
-        else if (c->flags & CLIENT_ENDED && !(c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED))) client_close(c);
+        else if (c->flags & CLIENT_ENDED && !(c->flags & (CLIENT_BLOCKED | CLIENT_THROTTLED | CLIENT_RESUMED)))
+            client_close(c);
     }
     if (c->flags & CLIENT_THROTTLED && client_pending_bytes(c) <= c->server->clients.pending_max / 2) {
         c->flags &= ~(unsigned)CLIENT_THROTTLED;
