@@ -33,14 +33,13 @@ static bool is_reached(const struct wait_goal *g, struct state at)
     return at.local >= g->local && at.replicas >= g->replicas;
 }
 
-static void answer(struct client *c, const struct wait_goal *g, struct state at)
+static void answer(struct reply *reply, const struct wait_goal *g, struct state at)
 {
-    struct reply reply = {.out = &c->out, .resp = c->resp};
     if (g->durable) {
-        reply_array(&reply, 2);
-        reply_int(&reply, (int64_t)at.local);
+        reply_array(reply, 2);
+        reply_int(reply, (int64_t)at.local);
     }
-    reply_int(&reply, (int64_t)at.replicas);
+    reply_int(reply, (int64_t)at.replicas);
 }
 
 void wait_forget(struct client *c)
@@ -66,7 +65,8 @@ static void answer_now(struct waiter *w)
 {
     struct client *c = w->client;
     const size_t mark = c->out.len;
-    answer(c, &w->goal, look(c->server, &w->goal));
+    struct reply reply = {.out = &c->out, .resp = c->resp};
+    answer(&reply, &w->goal, look(c->server, &w->goal));
     end(c, mark);
 }
 
@@ -82,12 +82,12 @@ static void on_timeout(struct deadline *d)
     answer_now((struct waiter *)(void *)((char *)d - offsetof(struct waiter, deadline)));
 }
 
-void wait_begin(struct client *c, const struct wait_goal *goal, int64_t timeout_ms)
+void wait_begin(struct client *c, const struct wait_goal *goal, int64_t timeout_ms, struct reply *now)
 {
     struct server *s = c->server;
     const struct state at = look(s, goal);
     if (is_reached(goal, at) || c->flags & CLIENT_MUST_NOT_BLOCK) {
-        answer(c, goal, at);
+        answer(now, goal, at);
         return;
     }
     assert(!c->waiter);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct reply;
 struct client;
 struct server;
 struct waiter;
@@ -22,7 +23,7 @@ struct wait_goal {
 };
 
 /* Answer @c when the goal is reached, or @timeout_ms (0: none) have passed: now, if it must not wait. */
-void wait_begin(struct client *c, const struct wait_goal *goal, int64_t timeout_ms);
+void wait_begin(struct client *c, const struct wait_goal *goal, int64_t timeout_ms, struct reply *now);
 /* Acknowledgements came, or the disk has come further. */
 void wait_check(struct server *s);
 /* Answer as if its time were over, or (@error) that it was unblocked. False: it does not wait. */

@@ -82,7 +82,7 @@ void replication_wait(struct call *c)
     if (!call_int(c, c->argv[1], &replicas)) return;
     if (!call_timeout_ms(c, c->argv[2], &timeout)) return;
     const struct wait_goal goal = {.position = client->wrote, .replicas = replicas > 0 ? (size_t)replicas : 0};
-    wait_begin(client, &goal, timeout);
+    wait_begin(client, &goal, timeout, c->reply);
 }
 
 void replication_waitaof(struct call *c)
@@ -101,6 +101,6 @@ void replication_waitaof(struct call *c)
     } else {
         const struct wait_goal goal = {
             .position = client->wrote, .durable = true, .local = (size_t)local, .replicas = (size_t)replicas};
-        wait_begin(client, &goal, timeout);
+        wait_begin(client, &goal, timeout, c->reply);
     }
 }

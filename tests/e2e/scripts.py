@@ -201,6 +201,18 @@ def test_pushes_are_as_the_client_wants_them():
     tap.equal([old("EVAL", "redis.setresp(3) redis.call('SET', 'k', 2) return 7", 0), old("PING")], [7, b"PONG"])
 
 
+def test_a_wait_in_a_script():
+    """WAIT and WAITAOF in scripts, and in transactions with scripts, answer at once, where the reply belongs."""
+    server = relevo.start(relevo.RELEVO)
+    server("SET", "k", 1)
+    tap.equal(len(server("EVAL", "return redis.call('WAITAOF', 0, 1, 0)", 0)), 2)
+    for words in (["MULTI"], ["EVAL", "return 5", 0], ["WAIT", 1, 0], ["WAITAOF", 0, 1, 0], ["ECHO", "x"]):
+        server(*words)
+    replies = server("EXEC")
+    tap.equal([replies[0], replies[1], replies[2][1], replies[3]], [5, 0, 0, b"x"])
+    tap.equal(server("PING"), b"PONG")
+
+
 def test_memory_bombs():
     """A script that wants more than script-memory-limit gets an error, and the next one runs."""
     server = relevo.start(relevo.RELEVO, script_memory_limit="8mb")
