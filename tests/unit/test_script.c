@@ -193,8 +193,8 @@ Test(script, depth_is_bounded)
     struct script_kit *k = script_kit_new();
     static const char *const deep[] = {
         "local function f() return 1 + f() end return tostring(pcall(f))",
-        "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k .. 'x'] end "
-        "return tostring(pcall(function() return t.a end))",
+        ("local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k .. 'x'] end "
+         "return tostring(pcall(function() return t.a end))"),
         "local function f() return coroutine.wrap(f)() end return tostring(pcall(f))",
         "local s = string.rep('(', 10000) return tostring(loadstring('return ' .. s) ~= nil)",
         "return tostring(pcall(string.find, string.rep('a', 50000), string.rep('a?', 50000)))",

@@ -172,8 +172,8 @@ Test(script_codecs, structs_are_unpacked_within_their_bytes)
 Test(script_codecs, bytes_from_strangers_do_no_harm)
 {
     static const char *const codes[] = {
-        "local ok, v = pcall(cmsgpack.unpack, ARGV[1]) if not ok then return 0 end "
-        "local p = cmsgpack.pack(v) local ok2, w = pcall(cmsgpack.unpack, p) assert(ok2, w) return 1",
+        ("local ok, v = pcall(cmsgpack.unpack, ARGV[1]) if not ok then return 0 end "
+         "local p = cmsgpack.pack(v) local ok2, w = pcall(cmsgpack.unpack, p) assert(ok2, w) return 1"),
         "local ok, v = pcall(cjson.decode, ARGV[1]) if not ok then return 0 end pcall(cjson.encode, v) return 1",
         "return pcall(struct.unpack, ARGV[1], ARGV[1]) and 1 or 0",
         "return pcall(struct.pack, ARGV[1], 1, 2, 'x', 3, 'yy', 4) and 1 or 0",
