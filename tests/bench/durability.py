@@ -27,7 +27,6 @@ import argparse
 import functools
 import glob
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -54,15 +53,11 @@ def start(kind, **settings):
 
 
 def benchmark(server, clients, pipeline, requests, *words, keys=100000):
-    """One run of redis-benchmark: requests per second, p99 in milliseconds, and the share of a core that it used itself."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """One run of redis-benchmark: requests per second, p99 in milliseconds."""
     out = subprocess.run(["redis-benchmark", "-p", str(server.port), "-c", str(clients), "-P", str(pipeline), "-n",
                           str(requests), "-r", str(keys), "--csv", *words], check=True, capture_output=True, text=True).stdout
     columns = out.strip().splitlines()[-1].strip('"').split('","')
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    rate = float(columns[-7])
-    return rate, float(columns[-2]), cpu_s * rate / requests
+    return float(columns[-7]), float(columns[-2])
 
 
 SET = ("SET", "key:__rand_int__", "x" * 32)
@@ -73,12 +68,22 @@ def slowed(shim, delay_us):
     return {"LD_PRELOAD": shim, "SHIM_SYNC_DELAY_US": str(delay_us)}
 
 
+def set_singly(server, clients, requests):
+    """SETs one by one from many clients that do little else (setters.c): requests per second, and the share of a core that
+    they used themselves."""
+    program = os.path.join(os.path.dirname(os.environ["RELEVO"]), "tests", "bench", "setters")
+    out = subprocess.run([program, str(server.port), str(clients), str(requests), "100000", "32"], check=True,
+                         capture_output=True, text=True).stdout
+    rate, _, share = map(float, out.split())
+    return rate, share
+
+
 def rates(servers, options, rounds, clients, requests):
-    """Requests per second of each server; as a note, what redis-benchmark needs itself while it measures ours."""
+    """Requests per second of each server; as a note, what the clients need themselves while ours is measured."""
     for number in range(rounds):
-        runs = {kind: benchmark(servers[kind], clients, 1, int(requests * options.scale), *SET)
+        runs = {kind: set_singly(servers[kind], clients, int(requests * options.scale))
                 for kind in alternating(servers, number)}
-        yield dict({kind: run[0] for kind, run in runs.items()}, load=runs[OURS][2])
+        yield dict({kind: run[0] for kind, run in runs.items()}, load=runs[OURS][1])
 
 
 def always(options, rounds, environment=None):
@@ -98,7 +103,7 @@ def share_left(shim, scale, delay_us):
     """Of redis-server's requests per second under appendfsync no, the share that is left under always."""
     environment = slowed(shim, delay_us)
     servers = [start(THEIRS, appendfsync=policy, environment=environment) for policy in ("always", "no")]
-    pairs = [[benchmark(server, 50, 1, int(50000 * scale), *SET)[0] for server in servers] for _ in range(5)]
+    pairs = [[set_singly(server, 50, int(100000 * scale))[0] for server in servers] for _ in range(5)]
     for server in servers:
         server.stop()
     return statistics.median(strict / lax for strict, lax in pairs)

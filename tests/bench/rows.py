@@ -80,7 +80,7 @@ def judgement(result):
     if "delay" in notes:
         text += f"; fdatasync + {notes['delay']:.0f} us"
     if "load" in notes:
-        text += f"; redis-benchmark {100 * notes['load']:.0f} % of a core"
+        text += f"; clients {100 * notes['load']:.0f} % of a core"
     return text
 
 
