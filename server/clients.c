@@ -178,6 +178,7 @@ void clients_tend(struct server *s)
         }
         if (c->soft_since_ms) client_mark_dirty(c); /* its time may be over */
         if (idle > IDLE_TRIM_MS && c->out.len == 0) buf_reset(&c->out, 0);
+        if (idle > IDLE_TRIM_MS && c->tls) tls_rest(c->tls);
     }
 }
 

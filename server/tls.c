@@ -126,8 +126,6 @@ enum err tls_context_new(const struct tls_settings *s, struct tls_context **to, 
     SSL_CTX *x = SSL_CTX_new(TLS_server_method());
     if (!x) return fail(m, "OpenSSL", "cannot begin");
     SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    /* An idle connection keeps no buffers. */
-    SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS);
     set_sessions(x, s);
     enum err e = set_protocols(x, s->protocols, m);
     if (!e) e = set_certificate(x, s, m);
@@ -191,8 +189,12 @@ static void note_error(struct tls *t)
 
 enum tls_status tls_read(struct tls *t, char *to, size_t room, size_t *got)
 {
-    ERR_clear_error();
     *got = 0;
+    /* To ask OpenSSL for what cannot be there costs as much as to ask for what is. */
+    if (tls_is_open(t) && BIO_pending(t->in) == 0 && !SSL_has_pending(t->ssl) &&
+        !(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN))
+        return TLS_MORE;
+    ERR_clear_error();
     if (SSL_read_ex(t->ssl, to, room, got) == 1) return TLS_DATA;
     switch (SSL_get_error(t->ssl, 0)) {
     case SSL_ERROR_WANT_READ:
@@ -201,6 +203,8 @@ enum tls_status tls_read(struct tls *t, char *to, size_t room, size_t *got)
     default: note_error(t); return TLS_BAD;
     }
 }
+
+void tls_rest(struct tls *t) { (void)SSL_free_buffers(t->ssl); }
 
 bool tls_is_open(const struct tls *t) { return SSL_is_init_finished(t->ssl); }
 

@@ -40,6 +40,8 @@ enum tls_status {
 };
 void tls_feed(struct tls *t, struct span sealed);
 enum tls_status tls_read(struct tls *t, char *to, size_t room, size_t *got);
+/* The connection is idle: its buffers, of 17 KB each way, may go until it is not. */
+void tls_rest(struct tls *t);
 bool tls_is_open(const struct tls *t); /* the handshake is done */
 
 /* Seal all of @plain, which may be done once tls_is_open(). False: the connection has failed. */
