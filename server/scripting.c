@@ -45,8 +45,9 @@ static struct script_vm_options vm_options(struct server *s)
 struct script_cache *scripting_cache(struct server *s)
 {
     struct scripting *x = s->scripting;
+    if (x->cache) return x->cache;
     const struct script_vm_options o = vm_options(s);
-    if (!x->cache) x->cache = script_cache_new(&o);
+    x->cache = script_cache_new(&o);
     return x->cache;
 }
 
@@ -54,8 +55,10 @@ struct libraries *scripting_libraries(struct server *s)
 {
     struct scripting *x = s->scripting;
     const struct functions *data = engine_functions(s->engine);
-    const struct script_vm_options o = vm_options(s);
-    if (!x->libraries) x->libraries = libraries_new(&o, say, s);
+    if (!x->libraries) {
+        const struct script_vm_options o = vm_options(s);
+        x->libraries = libraries_new(&o, say, s);
+    }
     if (x->functions_seen != data->changes && !scripting_is_busy(s)) {
         x->load_until_ns = clock_ticks_ns() + SCRIPT_LOAD_MS * 1000000 * (int64_t)(data->count + 1);
         libraries_follow(x->libraries, data);
