@@ -133,7 +133,7 @@ void client_say_end(struct client *c)
 void client_hold_reply(struct client *c, size_t mark, uint64_t position)
 {
     struct journal *j = &c->server->journal;
-    if (position == 0) return;
+    if (position == 0 || c->flags & CLIENT_CLOSING) return; /* it is in no list any more */
     if (!held_any(&c->held)) {
         c->next_held = j->held;
         if (j->held) j->held->prev_held = c;
