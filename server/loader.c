@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/rdb.h"
+#include "replication/batch.h"
 #include "replication/log.h"
 #include "server/lifecycle.h"
 #include "server/server.h"
@@ -125,4 +126,18 @@ enum err loader_read_file(const char *path, struct engine *e, struct loaded_plac
     const enum err result = load_rdb(&source, e, place, &loaded, m);
     (void)fclose(f);
     return result ? err_wrap(m, result, "%s", path) : ERR_OK;
+}
+
+enum err loader_replay_batch(struct engine *e, struct session *session, struct span payload, struct errmsg *m)
+{
+    struct batch_commands commands = {.rest = payload};
+    const struct span *argv;
+    size_t argc;
+    enum err result;
+    while ((result = batch_next_command(&commands, &argv, &argc, m)) == ERR_OK) {
+        result = engine_replay(e, session, argv, argc, m);
+        if (result) break;
+    }
+    batch_commands_free(&commands);
+    return result == ERR_MISSING ? ERR_OK : result;
 }

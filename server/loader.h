@@ -22,3 +22,7 @@ MUST_USE enum err loader_run(struct server *s, const struct moment *until, struc
 
 /* Load the RDB file at @path into @e, which is empty. Any thread that owns @e. */
 MUST_USE enum err loader_read_file(const char *path, struct engine *e, struct loaded_place *place, struct errmsg *m);
+
+/* Execute the commands of one batch of the log. Errors: ERR_CORRUPT  it is no row of commands, or does not fit the data. */
+MUST_USE enum err loader_replay_batch(struct engine *e, struct session *session, struct span payload,
+                                      struct errmsg *m);

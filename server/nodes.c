@@ -14,6 +14,7 @@
 #include "server/lifecycle.h"
 #include "server/role_file.h"
 #include "server/saver.h"
+#include "server/loader.h"
 #include "server/server.h"
 #include "server/wait.h"
 
@@ -71,17 +72,9 @@ static void die_of_log(struct server *s, const char *what, const struct errmsg *
 /* Execute the commands of one received batch. */
 static void replay_batch(struct server *s, struct span payload)
 {
-    struct batch_commands commands = {.rest = payload};
     struct errmsg m = {{0}};
-    const struct span *argv;
-    size_t argc;
-    enum err e;
-    while ((e = batch_next_command(&commands, &argv, &argc, &m)) == ERR_OK) {
-        e = engine_replay(s->engine, &s->nodes.replay, argv, argc, &m);
-        if (e) break;
-    }
-    if (e != ERR_MISSING) die_of_log(s, "A received batch does not fit the data", &m);
-    batch_commands_free(&commands);
+    if (loader_replay_batch(s->engine, &s->nodes.replay, payload, &m))
+        die_of_log(s, "A received batch does not fit the data", &m);
 }
 
 /* Takes @c. */

@@ -28,20 +28,6 @@ enum err reload_from_file(struct server *s, struct errmsg *m)
     return e;
 }
 
-static enum err replay_batch(struct engine *e, struct session *session, struct span payload, struct errmsg *m)
-{
-    struct batch_commands commands = {.rest = payload};
-    const struct span *argv;
-    size_t argc;
-    enum err result;
-    while ((result = batch_next_command(&commands, &argv, &argc, m)) == ERR_OK) {
-        result = engine_replay(e, session, argv, argc, m);
-        if (result) break;
-    }
-    batch_commands_free(&commands);
-    return result == ERR_MISSING ? ERR_OK : result;
-}
-
 /* Replay the whole batches at the front of @bytes, and drop them. */
 static enum err replay_batches(struct engine *e, struct session *session, struct buf *bytes, struct errmsg *m)
 {
@@ -56,7 +42,7 @@ static enum err replay_batches(struct engine *e, struct session *session, struct
             return ERR_OK;
         }
         if (result) return err_set(m, result, "the log cannot be read again");
-        result = replay_batch(e, session, span_of(rest.p + b.line, b.payload.n), m);
+        result = loader_replay_batch(e, session, span_of(rest.p + b.line, b.payload.n), m);
         done += b.line + b.payload.n;
     }
     return result;
